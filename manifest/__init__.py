@@ -1,0 +1,1 @@
+"""What is there: records, queries, coverage and verification."""

@@ -1,0 +1,1 @@
+"""How values are scaled: transforms, exact mergeable statistics, export to Aurora."""

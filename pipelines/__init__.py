@@ -1,0 +1,1 @@
+"""What happens: recipe, plan, stages, the Beam wiring and the command line."""

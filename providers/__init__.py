@@ -1,0 +1,1 @@
+"""Where bytes come from: real clients, the cache, and the embedded provider."""

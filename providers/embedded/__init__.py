@@ -1,0 +1,1 @@
+"""The embedded provider: a loopback server that speaks what the real ones speak."""

@@ -1,0 +1,1 @@
+"""How values move between grids: geometry, weights and kernels on NumPy arrays."""

@@ -1,0 +1,65 @@
+"""The vocabulary: what sources, frames, grids and errors are. No I/O, no Beam."""
+
+from aurora_prep.sources.spec.errors import (
+    AuroraPrepError,
+    CredentialsError,
+    DecodeError,
+    EngineError,
+    FetchError,
+    HarmoniseError,
+    ManifestError,
+    RecipeError,
+    RegridError,
+    SpecError,
+    StatisticsError,
+    WriteError,
+)
+from aurora_prep.sources.spec.frame import HOUR, FrameKey, Timeline
+from aurora_prep.sources.spec.grid import Grid
+from aurora_prep.sources.spec.levels import Levels
+from aurora_prep.sources.spec.request import Request, digest_of
+from aurora_prep.sources.spec.source import (
+    Access,
+    Cds,
+    Collection,
+    Files,
+    Native,
+    Product,
+    Source,
+    Unit,
+)
+from aurora_prep.sources.spec.variable import Kind, Nature, StepType, Variable
+
+__all__ = [
+    "HOUR",
+    "Access",
+    "AuroraPrepError",
+    "Cds",
+    "Collection",
+    "CredentialsError",
+    "DecodeError",
+    "EngineError",
+    "FetchError",
+    "Files",
+    "FrameKey",
+    "Grid",
+    "HarmoniseError",
+    "Kind",
+    "Levels",
+    "ManifestError",
+    "Native",
+    "Nature",
+    "Product",
+    "RecipeError",
+    "RegridError",
+    "Request",
+    "Source",
+    "SpecError",
+    "StatisticsError",
+    "StepType",
+    "Timeline",
+    "Unit",
+    "Variable",
+    "WriteError",
+    "digest_of",
+]

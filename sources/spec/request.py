@@ -1,0 +1,48 @@
+"""What is asked of a provider: a plain body with a stable digest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+Body = dict[str, str | list[str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One request to a provider, and the part of the frames it brings.
+
+    Attributes:
+        source: Name of the source.
+        access: Name of the access, which names the client.
+        dataset: The provider's collection.
+        body: Request keys and values, exactly as the client sends them.
+        times: Valid times the answer must hold, increasing.
+        fields: ``(path, level)`` of every field the answer must hold at each
+            time; the level is ``None`` where there is none.
+        synthetic: Whether the embedded provider answers, so that its files
+            never meet those of a real one in a cache.
+        digest: SHA-256 of what decides the answer, in hexadecimal.
+    """
+
+    source: str
+    access: str
+    dataset: str
+    body: Body
+    times: tuple[datetime, ...]
+    fields: tuple[tuple[str, int | None], ...]
+    synthetic: bool = False
+    digest: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        decisive = [self.access, self.dataset, self.body, self.synthetic]
+        object.__setattr__(self, "digest", digest_of(decisive))
+
+
+def digest_of(value: Any) -> str:
+    """SHA-256 of a JSON value, the same on every machine and for any key order."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode("ascii")).hexdigest()

@@ -1,0 +1,219 @@
+"""What a source is: one declaration, from which everything else follows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from aurora_prep.sources.spec.errors import SpecError
+from aurora_prep.sources.spec.grid import Grid
+from aurora_prep.sources.spec.levels import Levels
+from aurora_prep.sources.spec.variable import Kind, Variable
+
+
+class Product(StrEnum):
+    """How the fields were made."""
+
+    ANALYSIS = "analysis"
+    REANALYSIS = "reanalysis"
+    FORECAST = "forecast"
+
+
+class Unit(StrEnum):
+    """The stretch of archive that one request reads whole."""
+
+    DAY = "day"
+    MONTH = "month"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Native:
+    """How one provider spells a variable.
+
+    Attributes:
+        variable: What it is.
+        request: Its name in a request to the provider.
+        fields: Its names in the provider's NetCDF files, best first.
+        units: Units as written in the provider's files, GRIB or NetCDF.
+    """
+
+    variable: Variable
+    request: str
+    fields: tuple[str, ...]
+    units: str
+
+    def __post_init__(self) -> None:
+        if not self.fields or not self.request or not self.units:
+            raise SpecError(
+                "a spelling is missing",
+                f"Native {self.variable.path}",
+                f"request {self.request!r}, fields {self.fields!r}, units {self.units!r}",
+                "give the request name, at least one file name and the units",
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collection:
+    """One of a store's collections, and what a single request to it may ask.
+
+    Attributes:
+        dataset: The store's identifier of the collection.
+        kinds: Kinds of variable it serves.
+        constants: Request keys that never change, as ``(key, value)`` pairs.
+        unit: Largest stretch of archive asked for at once.
+        max_fields: Most fields the store accepts in one request.
+    """
+
+    dataset: str
+    kinds: tuple[Kind, ...]
+    constants: tuple[tuple[str, str | tuple[str, ...]], ...]
+    unit: Unit
+    max_fields: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cds:
+    """A Climate Data Store and its collections, read through ``cdsapi``."""
+
+    collections: tuple[Collection, ...]
+    name: str = "cds"
+
+    def collection_of(self, kind: Kind, where: str) -> Collection:
+        """The collection that serves a kind of variable.
+
+        Raises:
+            SpecError: No collection serves it.
+        """
+        for collection in self.collections:
+            if kind in collection.kinds:
+                return collection
+        raise SpecError(
+            "no collection serves this kind of variable",
+            where,
+            f"{kind!r}; collections: {[c.dataset for c in self.collections]}",
+            "add the kind to a collection of the source",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The user's own GRIB or NetCDF files."""
+
+    name: str = "files"
+
+
+Access = Cds | Files
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A provider's product, declared once.
+
+    Attributes:
+        name: The file's name without ``.py``.
+        title: One line for people.
+        product: How the fields were made.
+        grid: The grid the provider delivers.
+        levels: Pressure levels offered to Aurora.
+        first: First valid (for forecasts: init) time that exists.
+        cadence: Time between frames, and so the smallest step.
+        natives: How the provider spells each variable.
+        accesses: Ways to the data, the default first.
+        licence: Name of the licence the data come under.
+        attribution: Sentence to carry with anything made of the data.
+        notes: What a user should know before using the source.
+    """
+
+    name: str
+    title: str
+    product: Product
+    grid: Grid
+    levels: Levels
+    first: datetime
+    cadence: timedelta
+    natives: tuple[Native, ...]
+    accesses: tuple[Access, ...]
+    licence: str
+    attribution: str
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        where = f"Source {self.name!r}"
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", self.name):
+            raise SpecError(
+                "name is not a lower-case word",
+                f"{where}, name",
+                repr(self.name),
+                "name the source as its file: letters, digits and underscores",
+            )
+        paths = [native.variable.path for native in self.natives]
+        if repeated := sorted({path for path in paths if paths.count(path) > 1}):
+            raise SpecError(
+                "a variable is declared twice",
+                f"{where}, natives",
+                ", ".join(repeated),
+                "declare every variable once",
+            )
+        names = [access.name for access in self.accesses]
+        if not names or len(set(names)) != len(names):
+            raise SpecError(
+                "accesses are missing or repeated",
+                f"{where}, accesses",
+                repr(names),
+                "list every access once, the default first",
+            )
+        if any(n.variable.has_levels for n in self.natives) and not len(self.levels):
+            raise SpecError(
+                "atmospheric variables without levels",
+                f"{where}, levels",
+                repr(self.levels.hpa),
+                "declare the pressure levels",
+            )
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """The declared variables, in order."""
+        return tuple(native.variable for native in self.natives)
+
+    def of_kind(self, *kinds: Kind) -> tuple[Native, ...]:
+        """The natives of these kinds, in the order of the declaration."""
+        return tuple(native for native in self.natives if native.variable.kind in kinds)
+
+    def native(self, path: str) -> Native:
+        """The native of ``kind/short_name``.
+
+        Raises:
+            SpecError: The source has no such variable.
+        """
+        for native in self.natives:
+            if native.variable.path == path:
+                return native
+        raise SpecError(
+            "the source has no such variable",
+            f"source {self.name}",
+            f"{path!r} not among {[v.path for v in self.variables]}",
+            "take a listed variable",
+        )
+
+    def access(self, name: str | None = None) -> Access:
+        """An access by name; without a name, the default one.
+
+        Raises:
+            SpecError: The source cannot be reached that way.
+        """
+        for access in self.accesses:
+            if name in (None, access.name):
+                return access
+        raise SpecError(
+            "the source has no such access",
+            f"source {self.name}, access",
+            f"{name!r} not among {[access.name for access in self.accesses]}",
+            "take a listed access",
+        )
+
+    def field_count(self, natives: Iterable[Native], levels: Levels) -> int:
+        """Two-dimensional fields in one frame of these natives."""
+        return sum(len(levels) if native.variable.has_levels else 1 for native in natives)
