@@ -1,1 +1,31 @@
 """What is there: records, queries, coverage and verification."""
+
+from aurora_prep.manifest.compact import PlannedFrame, PlannedFrames
+from aurora_prep.manifest.parts import discard, finished, read_part, write_part
+from aurora_prep.manifest.query import Manifest
+from aurora_prep.manifest.records import (
+    DetailRecord,
+    FrameRecord,
+    ObjectRecord,
+    Part,
+    Status,
+    sealed,
+)
+from aurora_prep.manifest.tokens import tokens_of
+
+__all__ = [
+    "DetailRecord",
+    "FrameRecord",
+    "Manifest",
+    "ObjectRecord",
+    "Part",
+    "PlannedFrame",
+    "PlannedFrames",
+    "Status",
+    "discard",
+    "finished",
+    "read_part",
+    "sealed",
+    "tokens_of",
+    "write_part",
+]

@@ -55,7 +55,7 @@ SOURCE = Source(
         Native(variable=Q, request="specific_humidity", fields=("q",), units="kg kg**-1"),
         Native(variable=Z_SURFACE, request="geopotential", fields=("z",), units="m**2 s**-2"),
         Native(variable=LSM, request="land_sea_mask", fields=("lsm",), units="(0 - 1)"),
-        Native(variable=SLT, request="soil_type", fields=("slt",), units="~"),
+        Native(variable=SLT, request="soil_type", fields=("slt",), units="(Code table 4.213)"),
     ),
     accesses=(
         Cds(

@@ -1,5 +1,6 @@
 """The vocabulary: what sources, frames, grids and errors are. No I/O, no Beam."""
 
+from aurora_prep.sources.spec.axes import Orientation, orient
 from aurora_prep.sources.spec.errors import (
     AuroraPrepError,
     CredentialsError,
@@ -49,6 +50,7 @@ __all__ = [
     "ManifestError",
     "Native",
     "Nature",
+    "Orientation",
     "Product",
     "RecipeError",
     "RegridError",
@@ -62,4 +64,5 @@ __all__ = [
     "Variable",
     "WriteError",
     "digest_of",
+    "orient",
 ]

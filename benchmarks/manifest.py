@@ -1,0 +1,180 @@
+"""How fast the manifest answers with ten million frames.
+
+Run: python benchmarks/manifest.py [--rows 10000000] [--keep FOLDER]
+
+Writes a manifest of four sources (one of them a 50-member ensemble forecast), then times
+opening, the summary and filtered queries in fresh processes, with their peak memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from aurora_prep.manifest.compact import INDEX, ROWS, TABLES
+from aurora_prep.manifest.query import Manifest
+from aurora_prep.manifest.records import FRAMES
+
+QUERIES = {
+    "open": "pass",
+    "summary": "m.summary()",
+    "query source, status": "m.query(source='hres_t0', status='missing')",
+    "query valid time, lead time": (
+        "m.query(source='ifs_ensemble', valid_from=datetime(2023, 3, 1),"
+        " valid_until=datetime(2023, 3, 2), lead_time=timedelta(hours=24))"
+    ),
+    "query variable, split": "m.query(source='cams_analysis', variable='2t', split='train')",
+    "missing": "m.missing()",
+    "sql": "m.sql('SELECT status, count(*) FROM frames GROUP BY ALL')",
+}
+VARIABLES = ["surface/2t", "surface/10u", "surface/10v", "surface/msl"] + [
+    f"atmospheric/{name}" for name in "zuvtq"
+]
+LEVELS = [50, 100, 150, 200, 250, 300, 400, 500, 600, 700, 850, 925, 1000]
+SMALL = {"cams_analysis": ("0.4", 12, 200), "era5": ("0.25", 1, 27), "hres_t0": ("0.25", 6, 300)}
+
+
+def main() -> None:
+    """Write the manifest, ask it, print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=10_000_000)
+    parser.add_argument("--keep", type=Path, help="folder to write the manifest to, and keep")
+    parser.add_argument("--ask", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.ask:
+        ask(str(arguments.keep), arguments.ask)
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        root = arguments.keep or Path(scratch)
+        if not (root / "manifest/frames.parquet").exists():
+            write(root, arguments.rows)
+        size = (root / "manifest/frames.parquet").stat().st_size
+        print(f"{arguments.rows:,} frames, {size / 1e6:.0f} MB, {platform.machine()}")
+        print(f"{'':32}{'first s':>10}{'best s':>10}{'rows':>12}{'peak MiB':>10}")
+        for name in QUERIES:
+            command = [sys.executable, __file__, "--keep", str(root), "--ask", name]
+            found = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+            print(
+                f"{name:32}{found['first']:10.3f}{found['best']:10.3f}"
+                f"{found['rows']:12,}{found['peak'] / 1024:10.0f}"
+            )
+
+
+def ask(root: str, name: str) -> None:
+    """Run one question three times in this process and print its figures as JSON."""
+    from datetime import datetime, timedelta  # noqa: PLC0415  # names the questions use
+
+    seconds = []
+    answer = None
+    for _ in range(3):
+        start = time.perf_counter()
+        with Manifest.open(root) as manifest:
+            names = {"m": manifest, "datetime": datetime, "timedelta": timedelta}
+            question = QUERIES[name]
+            answer = None if question == "pass" else eval(question, names)  # noqa: S307
+        seconds.append(time.perf_counter() - start)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    rows = 0 if answer is None else answer.num_rows
+    print(json.dumps({"first": seconds[0], "best": min(seconds), "rows": rows, "peak": peak}))
+
+
+def write(root: Path, rows: int) -> None:
+    """Write the four tables; only that of the frames has rows."""
+    (root / "manifest").mkdir(parents=True)
+    for name, schema in TABLES.items():
+        if name != "frames":
+            pq.write_table(schema.empty_table(), root / f"manifest/{name}.parquet")
+    with pq.ParquetWriter(root / "manifest/frames.parquet", FRAMES, compression="zstd") as writer:
+        for table in frames(rows):
+            writer.write_table(table, row_group_size=ROWS)
+    held = {"variables": VARIABLES, "levels": LEVELS, "splits": ["train", "validation"]}
+    pairs = [*((name, grid) for name, (grid, _, _) in SMALL.items()), ("ifs_ensemble", "0.25")]
+    index = {
+        "files": {
+            path.name: {"bytes": path.stat().st_size} for path in (root / "manifest").iterdir()
+        },
+        "sources": [{"source": source, "grid": grid, **held} for source, grid in pairs],
+    }
+    (root / "manifest" / INDEX).write_text(json.dumps(index))
+
+
+def frames(rows: int) -> Iterator[pa.Table]:
+    """Frames of the four sources in the manifest's order, in row groups."""
+    small = 0
+    for source, (grid, hours, share) in SMALL.items():
+        count = rows // share
+        small += count
+        for start in range(0, count, ROWS):
+            positions = np.arange(start, min(start + ROWS, count))
+            yield block(source, grid, positions * hours, positions * 0, None)
+    members, leads = 50, 41
+    count = rows - small
+    for start in range(0, count, ROWS):
+        positions = np.arange(start, min(start + ROWS, count))
+        init, rest = np.divmod(positions, members * leads)
+        lead, member = np.divmod(rest, members)
+        yield block("ifs_ensemble", "0.25", init * 12, lead * 6, member)
+
+
+def block(
+    source: str, grid: str, init: np.ndarray, lead: np.ndarray, member: np.ndarray | None
+) -> pa.Table:
+    """One row group: a frame in a hundred is missing."""
+    count = len(init)
+    rng = np.random.default_rng(int(init[0]) + count)
+    start = np.datetime64("1979-01-01T00" if source == "era5" else "2018-01-01T00", "ms")
+    inits = start + init.astype("timedelta64[h]")
+    missing = rng.random(count) < 0.01
+    digests = rng.bytes(32 * count).hex()
+    checksums = np.array([digests[64 * i : 64 * i + 64] for i in range(count)], dtype=object)
+    shards = np.array([f"{source}-{int(i):09d}" for i in init], dtype=object)
+    columns = {
+        "source": pa.array([source] * count),
+        "product": pa.array(["reanalysis" if member is None else "forecast"] * count),
+        "access": pa.array(["cds"] * count),
+        "init_time": pa.array(inits),
+        "lead_time": pa.array(lead.astype("timedelta64[h]").astype("timedelta64[s]")),
+        "valid_time": pa.array(inits + lead.astype("timedelta64[h]")),
+        "member": pa.nulls(count, pa.int32()) if member is None else pa.array(member, pa.int32()),
+        "grid": pa.array([grid] * count),
+        "split": pa.array(np.where(init % 10 < 9, "train", "validation").astype(object)),
+        "status": pa.array(np.where(missing, "missing", "written").astype(object)),
+        "reason": pa.array(np.where(missing, "the archive has none", None)),
+        "variables": pa.array([VARIABLES] * count),
+        "levels": pa.array([LEVELS] * count, FRAMES.field("levels").type),
+        "missing_fraction": pa.array(np.zeros(count)),
+        "store": pa.array([f"{source}/{grid}.zarr"] * count),
+        "chunk_key": pa.array(shards),
+        "shard": pa.array(shards),
+        "bytes": pa.array(rng.integers(100_000_000, 200_000_000, count)),
+        "checksum": pa.array(checksums),
+        "request_digest": pa.array(["ab" * 32] * count),
+        "recipe_digest": pa.array(["cd" * 32] * count),
+        "tokens": pa.array(np.full(count, 259_200)),
+        "created": pa.array(inits),
+        "software_version": pa.array(["0.1.0"] * count),
+        "synthetic": pa.array(np.ones(count, dtype=bool)),
+    }
+    arrays = [
+        columns[field.name].cast(field.type)
+        if field.name in columns
+        else pa.nulls(count, field.type)
+        for field in FRAMES
+    ]
+    return pa.Table.from_arrays(arrays, schema=FRAMES)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,278 @@
+"""Small, durable reads and writes on any fsspec URL.
+
+A reader sees a file whole or not at all: on a local disk it is written beside its place,
+forced to the disk and renamed; on an object store it is one upload.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO, Any
+
+from fsspec.core import url_to_fs
+from fsspec.implementations.local import LocalFileSystem
+
+from aurora_prep.sources.spec import ManifestError, WriteError
+
+BLOCK = 1 << 22
+LEFTOVER = ".unfinished"
+
+
+def join(url: str, *parts: str) -> str:
+    """Append path parts to a URL or a local path."""
+    return "/".join([url.rstrip("/"), *(part.strip("/") for part in parts)])
+
+
+def local_path(url: str) -> Path | None:
+    """The path of a local URL, ``None`` for a remote one."""
+    files, path = _files(url)
+    return Path(path) if isinstance(files, LocalFileSystem) else None
+
+
+def put(url: str, data: bytes) -> None:
+    """Write a file durably; who reads meanwhile sees the old content or the new, never half.
+
+    Raises:
+        WriteError: The place cannot be written.
+    """
+    with writing(url) as file:
+        file.write(data)
+
+
+@contextmanager
+def writing(url: str) -> Iterator[IO[bytes]]:
+    """A binary file that appears at ``url``, complete, when the block ends without error.
+
+    Raises:
+        WriteError: The place cannot be written.
+    """
+    path = local_path(url)
+    if path is None:
+        with TemporaryDirectory() as folder:
+            staged = Path(folder) / "staged"
+            with staged.open("wb") as file:
+                yield file
+            try:
+                _upload(staged, url)
+            except Exception as error:  # each store raises its own kinds
+                raise _unwritable(url, error) from error
+        return
+    staged = path.with_name(f".{path.name}.{secrets.token_hex(8)}{LEFTOVER}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = staged.open("xb")
+    except OSError as error:
+        raise _unwritable(url, error) from error
+    try:
+        with file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        staged.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise _unwritable(url, error) from error
+    finally:
+        with suppress(OSError):
+            staged.unlink(missing_ok=True)
+
+
+def get(url: str) -> bytes:
+    """The whole content of a file.
+
+    Raises:
+        ManifestError: The file is absent or cannot be read.
+    """
+    files, path = _files(url)
+    try:
+        return Path(path).read_bytes() if isinstance(files, LocalFileSystem) else _cat(files, path)
+    except Exception as error:
+        raise _unreadable(url, error) from error
+
+
+def blocks(url: str, size: int = BLOCK) -> Iterator[bytes]:
+    """The content of a file in blocks of at most ``size`` bytes.
+
+    Raises:
+        ManifestError: The file is absent or cannot be read.
+    """
+    files, path = _files(url)
+    try:
+        with files.open(path, "rb") as file:
+            while block := file.read(size):
+                yield block
+    except OSError as error:
+        raise _unreadable(url, error) from error
+
+
+def exists(url: str) -> bool:
+    """Whether there is a file or a folder."""
+    files, path = _files(url)
+    files.invalidate_cache(path)
+    return bool(files.exists(path))
+
+
+def listing(url: str) -> list[str]:
+    """Names directly in a folder, sorted; empty when there is no such folder.
+
+    Raises:
+        ManifestError: The folder cannot be read.
+    """
+    files, path = _files(url)
+    try:
+        if isinstance(files, LocalFileSystem):
+            return sorted(os.listdir(path))  # noqa: PTH208  # 400 000 names: no Path objects
+        files.invalidate_cache(path)
+        found = files.ls(path, detail=False)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except Exception as error:
+        raise _unreadable(url, error) from error
+    return sorted({str(name).rstrip("/").rsplit("/", 1)[-1] for name in found})
+
+
+def tree(url: str) -> dict[str, int]:
+    """Every file below a folder, as ``{path relative to the folder: bytes}``.
+
+    Raises:
+        ManifestError: The folder cannot be read.
+    """
+    files, path = _files(url)
+    try:
+        if isinstance(files, LocalFileSystem):
+            return dict(_local_tree(path))
+        files.invalidate_cache(path)
+        found = files.find(path, detail=True)
+    except FileNotFoundError:
+        return {}
+    except Exception as error:
+        raise _unreadable(url, error) from error
+    cut = len(path.rstrip("/")) + 1
+    return {str(name)[cut:]: int(entry["size"]) for name, entry in sorted(found.items())}
+
+
+def delete(url: str) -> None:
+    """Remove a file; no complaint when there is none.
+
+    Raises:
+        WriteError: The file is there and cannot be removed.
+    """
+    files, path = _files(url)
+    try:
+        files.rm_file(path)
+    except FileNotFoundError:
+        return
+    except Exception as error:
+        raise _unwritable(url, error) from error
+
+
+def sweep(url: str) -> int:
+    """Remove what killed writers left below a folder; returns how many files that were.
+
+    Only safe when nobody writes there: before a run starts, or after it has ended.
+    """
+    path = local_path(url)
+    if path is None or not path.is_dir():
+        return 0
+    leftovers = [name for name, _ in _local_tree(str(path)) if name.endswith(LEFTOVER)]
+    for name in leftovers:
+        delete(join(url, name))
+    return len(leftovers)
+
+
+def fetch_to(url: str, folder: Path) -> Path:
+    """A local file with the content of ``url``: itself when local, else a copy in ``folder``.
+
+    Raises:
+        ManifestError: The file is absent or cannot be read.
+    """
+    path = local_path(url)
+    if path is not None:
+        if not path.is_file():
+            raise _unreadable(url, FileNotFoundError("no such file"))
+        return path
+    target = folder / url.rsplit("/", 1)[-1]
+    with target.open("wb") as file:
+        for block in blocks(url):
+            file.write(block)
+    return target
+
+
+def _files(url: str) -> tuple[Any, str]:
+    try:
+        files, path = url_to_fs(url)
+    except Exception as error:
+        raise ManifestError(
+            "the place cannot be reached",
+            url,
+            f"{type(error).__name__}: {error}",
+            "give a local folder, file:// or gs://",
+        ) from error
+    return files, str(path)
+
+
+def _cat(files: Any, path: str) -> bytes:
+    data: bytes = files.cat_file(path)
+    return data
+
+
+def _upload(staged: Path, url: str) -> None:
+    files, path = _files(url)
+    if staged.stat().st_size <= BLOCK:
+        files.pipe_file(path, staged.read_bytes())
+    else:
+        files.put_file(str(staged), path)
+
+
+def _local_tree(root: str) -> Iterator[tuple[str, int]]:
+    folders = [root]
+    while folders:
+        with os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+                else:
+                    yield os.path.relpath(entry.path, root), entry.stat().st_size
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename survive a power cut, where folders can be synchronised at all."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _unwritable(url: str, error: Exception) -> WriteError:
+    return WriteError(
+        "the output cannot be written",
+        url,
+        f"{type(error).__name__}: {error}",
+        f"check that {url.rsplit('/', 1)[0]} exists, is yours to write and has room ({_room(url)})",
+    )
+
+
+def _room(url: str) -> str:
+    path = local_path(url)
+    while path is not None and path != path.parent:
+        if path.is_dir():
+            return f"{shutil.disk_usage(path).free / 1e9:.1f} GB free"
+        path = path.parent
+    return "remote"
+
+
+def _unreadable(url: str, error: Exception) -> ManifestError:
+    return ManifestError(
+        "a file of the dataset cannot be read",
+        url,
+        f"{type(error).__name__}: {error}",
+        "check the path; if a run was interrupted, run the recipe again",
+    )

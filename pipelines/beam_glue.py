@@ -1,0 +1,241 @@
+"""The pieces Beam needs around plain functions: keys, DoFns, a CombineFn.
+
+Elements are keys, references to files and small bytes. No field ever is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+
+import apache_beam as beam
+import xarray_beam as xbeam
+
+from aurora_prep.manifest.parts import finished, read_part
+from aurora_prep.normalisation import ShardStatistics
+from aurora_prep.pipelines import progress
+from aurora_prep.pipelines.engine import tune_memory
+from aurora_prep.pipelines.finish import Failure, Partial, finish_run
+from aurora_prep.pipelines.plan import Plan, ShardTask, SourcePlan, blocks_of_moments, make_plan
+from aurora_prep.pipelines.stages.contents import contents_of
+from aurora_prep.pipelines.stages.decode import STATIC, holdings_of, scan
+from aurora_prep.pipelines.stages.shard import RawFile, Site, prepare_shard
+from aurora_prep.providers.cache import Cache, CachedFile
+from aurora_prep.providers.credentials import Service
+from aurora_prep.providers.fetch import Fetcher
+from aurora_prep.sources.spec import CredentialsError, Kind, Request
+
+ShardKey = tuple[int, xbeam.Key]
+Keyed = tuple[ShardKey, RawFile | None]
+Requests = tuple[int, tuple[Request, ...]]
+
+MAX_IN_FLIGHT = 4
+REQUESTS_PER_ELEMENT = 4 * MAX_IN_FLIGHT
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What every worker is told: where the run works, and what is left to do.
+
+    Attributes:
+        site: Where the run works.
+        service: Who answers requests; resolved to credentials where it is used.
+        retried: ``source/grid/shard`` of finished shards that lack frames and
+            are done again.
+    """
+
+    site: Site
+    service: Service
+    retried: frozenset[str] = frozenset()
+
+    @property
+    def plan(self) -> Plan:
+        """The plan, made once in each process."""
+        return _plan(self.site)
+
+    def left(self, plan: SourcePlan) -> Iterator[ShardTask]:
+        """Shard tasks of a source without a part in the ledger, or to be done again."""
+        done = self._done(plan)
+        return (task for task in plan.tasks() if task.name not in done)
+
+    def done(self, plan: SourcePlan) -> Iterator[ShardTask]:
+        """Shard tasks of a source that are finished."""
+        done = self._done(plan)
+        return (task for task in plan.tasks() if task.name in done)
+
+    def _done(self, plan: SourcePlan) -> set[str]:
+        names = finished(self.site.root, plan.source.name, plan.grid.name)
+        prefix = f"{plan.source.name}/{plan.grid.name}/"
+        return {name for name in names if prefix + name not in self.retried}
+
+
+def key_of(plan: SourcePlan, block: tuple[int, ...]) -> ShardKey:
+    """xarray-beam's key of a shard: the offsets of its first frame; variables when static."""
+    if not block:
+        return plan.position, xbeam.Key(vars={v.short_name for v in plan.static_variables})
+    names = [name for name, _ in plan.leading]
+    starts = [*block[:-1], block[-1] * plan.frames_per_shard]
+    return plan.position, xbeam.Key(dict(zip(names, starts, strict=True)))
+
+
+def block_of(plan: SourcePlan, key: xbeam.Key) -> tuple[int, ...]:
+    """The block of a shard's key."""
+    starts = [key.offsets[name] for name, _ in plan.leading if name in key.offsets]
+    return (*starts[:-1], starts[-1] // plan.frames_per_shard) if starts else ()
+
+
+def finished_shards(position: int, work: Work) -> Iterator[Keyed]:
+    """Keys of the shards a former run finished; their parts carry their statistics."""
+    plan = work.plan.sources[position]
+    for task in work.done(plan):
+        yield key_of(plan, task.block), None
+
+
+def own_files(position: int, work: Work) -> Iterator[Keyed]:
+    """The user's own files, each with every unfinished shard that has frames in it."""
+    plan = work.plan.sources[position]
+    if not plan.files:
+        return
+    held = holdings_of(plan.files, plan.source, work.site.contents)
+    left = {task.block for task in work.left(plan)}
+    moments: dict[str, set[tuple[int, ...]]] = {name: set() for name in plan.files}
+    for (_, moment), ref in held.fields.items():
+        blocks = {()} if moment == STATIC else blocks_of_moments([moment], plan)
+        moments[ref.file] |= blocks & left
+    for name, blocks in moments.items():
+        for block in sorted(blocks):
+            yield key_of(plan, block), RawFile(name)
+    for block in sorted(left - set().union(*moments.values())):
+        yield key_of(plan, block), RawFile("", failure=_no_file(plan))
+
+
+def pending_requests(position: int, work: Work) -> Iterator[Requests]:
+    """Requests that unfinished shards need, a few an element."""
+    plan = work.plan.sources[position]
+    left = {task.block for task in work.left(plan)}
+    needed = (
+        request
+        for request in plan.requests(synthetic=work.site.synthetic)
+        if _blocks(request, plan) & left
+    )
+    while batch := tuple(islice(needed, REQUESTS_PER_ELEMENT)):
+        yield position, batch
+
+
+def fetch(element: Requests, work: Work) -> Iterator[Keyed]:
+    """Bring the answers into the cache; hand each to every unfinished shard that needs it.
+
+    Raises:
+        CredentialsError: The provider refuses the user: no other request would fare better.
+    """
+    position, requests = element
+    plan = work.plan.sources[position]
+    left = {task.block for task in work.left(plan)}
+    site = work.site
+    check = _Check(site.contents)
+    cache = Cache.open(site.cache / "requests")
+    fetcher = Fetcher(cache, work.service, MAX_IN_FLIGHT, check=check, watch=progress.watch)
+    for request, answer in fetcher.fetch_all(requests):
+        if isinstance(answer, CredentialsError):
+            raise answer
+        if isinstance(answer, CachedFile):
+            files = [RawFile(str(member), request.digest) for member in answer.members]
+        else:
+            files = [RawFile("", request.digest, answer.args)]
+        for block in sorted(_blocks(request, plan) & left):
+            yield from ((key_of(plan, block), raw) for raw in files)
+
+
+def shard(element: tuple[ShardKey, Iterable[RawFile | None]], work: Work) -> Iterator[Partial]:
+    """Make one shard, or read the part of one that is made; yield its statistics."""
+    (position, key), files = element
+    plan = work.plan.sources[position]
+    task = plan.task_at(block_of(plan, key))
+    raw = tuple(sorted((f for f in files if f is not None), key=lambda f: f.path))
+    if raw:
+        part = prepare_shard(plan, task, raw, work.site)
+    else:
+        part = read_part(work.site.root, plan.source.name, plan.grid.name, task.name)
+    progress.shard_done(len(task.frames))
+    yield f"{plan.source.name}-{plan.grid.name}", part.statistics
+
+
+def failure_of(element: Keyed) -> Iterator[Failure]:
+    """The error of a provider that a reference stands for, if it does."""
+    _, raw = element
+    if raw is not None and raw.failure:
+        yield raw.failure
+
+
+def finish(_: None, partials: list[Partial], failures: list[Failure], *, work: Work) -> int:
+    """Close the run, once every shard is done."""
+    return finish_run(work.plan, work.site, partials, sorted(failures))
+
+
+class StatisticsFn(beam.CombineFn):
+    """Adds statistics up; exact, so any order and grouping gives the same bytes."""
+
+    def create_accumulator(self) -> ShardStatistics:
+        """Nothing yet."""
+        return ShardStatistics()
+
+    def add_input(self, accumulator: ShardStatistics, element: bytes) -> ShardStatistics:
+        """Take in one shard."""
+        return accumulator + ShardStatistics.from_bytes(element)
+
+    def merge_accumulators(self, accumulators: Iterable[ShardStatistics]) -> ShardStatistics:
+        """Merge what several workers added up."""
+        return ShardStatistics.merge(accumulators)
+
+    def extract_output(self, accumulator: ShardStatistics) -> bytes:
+        """The canonical bytes."""
+        return accumulator.to_bytes()
+
+
+class WorkFn(beam.DoFn):
+    """Runs one of the functions above on every element, in a prepared process."""
+
+    def __init__(self, function: Callable[..., Iterable[object]], work: Work) -> None:
+        super().__init__()
+        self.function, self.work = function, work
+
+    def setup(self) -> None:
+        """Prepare the process."""
+        tune_memory()
+
+    def process(self, element: object) -> Iterable[object]:
+        """Run the function."""
+        return self.function(element, self.work)
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """Refuses an answer whose contents cannot be found: damaged, or no GRIB or NetCDF."""
+
+    contents: Path
+
+    def __call__(self, path: Path) -> None:
+        contents_of(path, self.contents, scan)
+
+
+def _blocks(request: Request, plan: SourcePlan) -> set[tuple[int, ...]]:
+    blocks: set[tuple[int, ...]] = set()
+    if any(path.startswith(f"{Kind.STATIC}/") for path, _ in request.fields):
+        blocks.add(())
+    if any(not path.startswith(f"{Kind.STATIC}/") for path, _ in request.fields):
+        lead = plan.lead_times[0]
+        blocks |= blocks_of_moments(((time, lead) for time in request.times), plan)
+    return blocks
+
+
+def _no_file(plan: SourcePlan) -> tuple[str, ...]:
+    files = f"{len(plan.files)} files"
+    return "no field of this time is in the files", plan.source.name, files, "add the files"
+
+
+@lru_cache(maxsize=4)
+def _plan(site: Site) -> Plan:
+    return make_plan(site.recipe, site.contents)

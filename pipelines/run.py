@@ -1,0 +1,254 @@
+"""Run: the main job, from a recipe to a dataset; an unfinished one is resumed."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.runners.runner import PipelineState
+
+import aurora_prep
+from aurora_prep.manifest import storage
+from aurora_prep.manifest.query import Manifest
+from aurora_prep.manifest.records import Status
+from aurora_prep.pipelines.beam_glue import Work
+from aurora_prep.pipelines.engine import options_of, tune_memory
+from aurora_prep.pipelines.finish import DATASET
+from aurora_prep.pipelines.plan import Plan, make_plan
+from aurora_prep.pipelines.prepare import Prepare
+from aurora_prep.pipelines.progress import Display
+from aurora_prep.pipelines.recipe import Recipe
+from aurora_prep.pipelines.stages.shard import Site
+from aurora_prep.pipelines.stages.store import set_up_stores
+from aurora_prep.providers.cache import Cache
+from aurora_prep.providers.credentials import Service
+from aurora_prep.providers.embedded import EmbeddedProvider
+from aurora_prep.sources.spec import (
+    AuroraPrepError,
+    EngineError,
+    RecipeError,
+    StatisticsError,
+    WriteError,
+)
+
+LOGGER = logging.getLogger(__name__)
+BEGUN = "manifest/recipe.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run came to.
+
+    Attributes:
+        root: The dataset.
+        frames: Frames planned.
+        done: Frames that were there before the run began.
+        absent: Planned frames that are not written.
+    """
+
+    root: str
+    frames: int
+    done: int
+    absent: int
+
+    @property
+    def had_nothing_to_do(self) -> bool:
+        """Whether every frame was there already."""
+        return self.done == self.frames and not self.absent
+
+
+def run(
+    recipe: Recipe,
+    *,
+    overwrite: bool = False,
+    embedded: bool = False,
+    beam_options: Sequence[str] = (),
+    cache: str | None = None,
+    threads: int = 0,
+    show: bool = True,
+) -> Outcome:
+    """Do what a recipe says, or what is left of it.
+
+    Args:
+        recipe: The recipe.
+        overwrite: Whether a dataset at the output is removed first.
+        embedded: Whether the embedded provider answers instead of the real ones.
+        beam_options: Words for Beam, such as ``--runner=FlinkRunner``.
+        cache: Folder for raw files; the user's cache where not given.
+        threads: Threads of a worker; 0 means one for each processor.
+        show: Whether progress is shown.
+
+    Raises:
+        AuroraPrepError: In its four parts, whatever stops the run.
+    """
+    options = options_of(beam_options)
+    tune_memory()
+    folder = Cache.open(cache).root
+    site = Site(
+        root=recipe.output.rstrip("/"),
+        cache=folder,
+        recipe=recipe,
+        synthetic=embedded,
+        created=datetime.now(UTC).replace(tzinfo=None, microsecond=0),
+        software_version=aurora_prep.__version__,
+        threads=threads,
+    )
+    plan = make_plan(recipe, site.contents)
+    _check_statistics(plan)
+    if overwrite:
+        _remove(site.root)
+    written = _begin(site)
+    if written == plan.frames:
+        return Outcome(site.root, plan.frames, written, 0)
+    for entry in plan.sources:
+        set_up_stores(site.root, entry, recipe, synthetic=site.is_synthetic(entry))
+    with _provider(embedded=embedded and any(not e.files for e in plan.sources)) as service:
+        work = Work(site, service, _incomplete(site.root))
+        done = sum(len(task.frames) for entry in plan.sources for task in work.done(entry))
+        display = Display(plan.frames, done) if show else nullcontext()
+        with display:
+            _run_pipeline(work, options)
+    with Manifest.open(site.root) as manifest:
+        absent = manifest.missing().num_rows
+    return Outcome(site.root, plan.frames, done, absent)
+
+
+def _run_pipeline(work: Work, options: Any) -> None:
+    """Run the pipeline to its end; errors of workers come back as they were raised."""
+    pipeline = beam.Pipeline(options=options)
+    _ = pipeline | "Prepare" >> Prepare(work)
+    try:
+        state = pipeline.run().wait_until_finish()
+    except AuroraPrepError as error:
+        raise _without_label(error) from error
+    except RuntimeError as error:
+        raise _carried(error) or error from error
+    if state != PipelineState.DONE:
+        raise EngineError(
+            "the pipeline did not finish",
+            str(options.get_all_options(drop_default=True).get("runner")),
+            f"state {state}",
+            "look at the engine's log, then run the recipe again: what is done stays done",
+        )
+
+
+def _without_label(error: AuroraPrepError) -> AuroraPrepError:
+    """The error without the label of the Beam step that Beam added to its first part."""
+    problem, *rest = error.args
+    return type(error)(problem.split(" [while running")[0], *rest)
+
+
+def _carried(error: RuntimeError) -> AuroraPrepError | None:
+    """The error of ours that an engine reports as the text of a traceback."""
+    text = str(error)
+    for kind in _descendants(AuroraPrepError):
+        _, found, rest = text.rpartition(f"{kind.__name__}: ")
+        parts = [line.strip() for line in rest.splitlines()[:4]]
+        labels = ("where: ", "found: ", "fix: ")
+        if (
+            found
+            and len(parts) == 1 + len(labels)
+            and all(part.startswith(label) for part, label in zip(parts[1:], labels, strict=True))
+        ):
+            told = [part.split(":", 1)[1].strip() for part in parts[1:]]
+            return _without_label(kind(parts[0], *told))
+    return None
+
+
+def _descendants(kind: type[AuroraPrepError]) -> Iterator[type[AuroraPrepError]]:
+    for child in kind.__subclasses__():
+        yield from _descendants(child)
+        yield child
+
+
+@contextmanager
+def _provider(*, embedded: bool) -> Iterator[Service]:
+    if not embedded:
+        yield Service()
+        return
+    with EmbeddedProvider() as provider:
+        LOGGER.info("the embedded provider answers: every value is synthetic")
+        yield Service.embedded(provider.url, provider.key)
+
+
+def _begin(site: Site) -> int:
+    """Claim the output for this recipe; the number of frames already written.
+
+    Raises:
+        WriteError: The output holds something else, or cannot be written.
+    """
+    place = storage.join(site.root, BEGUN)
+    claim = {"recipe": site.recipe.text, "digest": site.recipe.digest, "synthetic": site.synthetic}
+    if storage.exists(place):
+        found = json.loads(storage.get(place))
+        if (found["digest"], found["synthetic"]) != (site.recipe.digest, site.synthetic):
+            was = "synthetic, " if found["synthetic"] else ""
+            raise WriteError(
+                "the output holds a dataset of another recipe",
+                site.root,
+                f"{was}recipe {found['digest'][:12]}, this one is {site.recipe.digest[:12]}",
+                "give another --out, or --overwrite to remove what is there",
+            )
+    elif storage.listing(site.root):
+        raise WriteError(
+            "the output is not empty and holds no dataset of ours",
+            site.root,
+            f"{storage.listing(site.root)[:5]}",
+            "give another --out, or empty the folder yourself",
+        )
+    else:
+        storage.put(place, (json.dumps(claim, indent=1, sort_keys=True) + "\n").encode())
+    if not storage.exists(storage.join(site.root, DATASET)):
+        return 0
+    with Manifest.open(site.root) as manifest:
+        return manifest.query(status=Status.WRITTEN).num_rows
+
+
+def _incomplete(root: str) -> frozenset[str]:
+    """Finished shards that lack frames: their providers may have them by now."""
+    if not storage.exists(storage.join(root, "manifest", "index.json")):
+        return frozenset()
+    with Manifest.open(root) as manifest:
+        rows = manifest.missing().select(["source", "grid", "shard"]).to_pylist()
+    return frozenset(f"{r['source']}/{r['grid']}/{r['shard']}" for r in rows)
+
+
+def _check_statistics(plan: Plan) -> None:
+    """Refuse statistics of a split that holds no frame, before any work is done."""
+    split = plan.recipe.statistics.split
+    for entry in plan.sources:
+        if split is not None and not any(
+            plan.recipe.enters_statistics(key.valid_time) for key in entry.frame_keys()
+        ):
+            raise StatisticsError(
+                "the split of the statistics holds no frame",
+                f"recipe {plan.recipe.name}, statistics.split, {entry.source.name}",
+                f"split {split!r} and the period have no time in common",
+                "move the split or the period, or name another split",
+            )
+
+
+def _remove(root: str) -> None:
+    """Remove a dataset of ours, and nothing else.
+
+    Raises:
+        RecipeError: The folder holds no dataset of ours.
+    """
+    if not storage.listing(root):
+        return
+    if not storage.exists(storage.join(root, BEGUN)):
+        raise RecipeError(
+            "--overwrite removes datasets only",
+            root,
+            f"no {BEGUN} among {storage.listing(root)[:5]}",
+            "empty the folder yourself, if that is what you want",
+        )
+    # The claim goes last: an interrupted removal can be repeated.
+    for name in sorted(storage.tree(root), key=lambda name: (name == BEGUN, name)):
+        storage.delete(storage.join(root, name))

@@ -1,0 +1,169 @@
+"""Decode: raw files to fields, every expected one accounted for.
+
+A file's contents are matched against the source's declaration before any
+value is read. What is expected and not there is known by name; what is there
+and not expected is listed; two different fields for one place stop the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aurora_prep.pipelines.stages.contents import (
+    PRESSURE,
+    SURFACE,
+    Contents,
+    FieldRef,
+    contents_of,
+)
+from aurora_prep.pipelines.stages.grib import read_grib, read_ranges, scan_grib
+from aurora_prep.pipelines.stages.netcdf import read_netcdf, scan_netcdf
+from aurora_prep.sources.spec import DecodeError, Kind, Native, Product, Source
+
+Moment = tuple[datetime, timedelta]
+Place = tuple[str, int | None]
+STATIC: Moment = (datetime.min, timedelta(0))
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """What files hold of a source.
+
+    Attributes:
+        fields: ``((path, level), (init_time, lead_time))`` to the field;
+            static fields are kept under ``STATIC``.
+        grids: Description of the grid of each file's fields, by file.
+        ignored: What the files hold that the source does not declare.
+    """
+
+    fields: Mapping[tuple[Place, Moment], FieldRef]
+    grids: Mapping[str, tuple[dict[str, Any], ...]]
+    ignored: tuple[str, ...]
+
+    def grid_of(self, ref: FieldRef) -> dict[str, Any]:
+        """The grid a field lies on, as its file describes it."""
+        return self.grids[ref.file][ref.grid]
+
+    @property
+    def moments(self) -> tuple[Moment, ...]:
+        """All times held, static fields aside, increasing."""
+        return tuple(sorted({moment for _, moment in self.fields if moment != STATIC}))
+
+    @property
+    def places(self) -> frozenset[Place]:
+        """All ``(path, level)`` held at any time."""
+        return frozenset(place for place, _ in self.fields)
+
+
+def scan(path: Path, kind: str) -> Contents:
+    """Find the contents of a file of a known format."""
+    return scan_grib(path) if kind == "grib" else scan_netcdf(path)
+
+
+@lru_cache(maxsize=32)
+def holdings_of(files: tuple[str, ...], source: Source, kept: Path) -> Holdings:
+    """Match the contents of files against the declaration of a source.
+
+    Args:
+        files: Raw files, GRIB or NetCDF.
+        source: The declaration.
+        kept: Folder in which the contents of files are kept.
+
+    Raises:
+        DecodeError: A file is damaged, or two different fields claim the
+            same variable, level and time.
+    """
+    matcher = _Matcher(source)
+    found: dict[tuple[Place, Moment], FieldRef] = {}
+    grids: dict[str, tuple[dict[str, Any], ...]] = {}
+    ignored: set[str] = set()
+    for name in files:
+        contents = contents_of(Path(name), kept, scan)
+        grids[name] = contents.grids
+        ignored.update(f"{skipped} (not on latitude and longitude)" for skipped in contents.skipped)
+        for ref in contents.fields:
+            place = matcher.place(ref)
+            if place is None:
+                at = "" if ref.level is None else f" at {ref.level} hPa"
+                ignored.add(f"{ref.name}{at} ({ref.level_kind})")
+                continue
+            key = (place, _moment(ref, place, source))
+            other = found.get(key)
+            if other is None or _replaces(key, ref, other):
+                found[key] = ref
+    return Holdings(found, grids, tuple(sorted(ignored)))
+
+
+def decode(ref: FieldRef) -> NDArray[np.float32]:
+    """Read one field in the order of its file.
+
+    Returns:
+        ``(rows, columns)`` from NetCDF, ``(points,)`` from GRIB, float32, in
+        the file's own units; NaN where the file says missing.
+
+    Raises:
+        DecodeError: The field cannot be read.
+    """
+    return read_netcdf(ref) if isinstance(ref.place[0], str) else read_grib(ref, read_ranges(ref))
+
+
+class _Matcher:
+    """Finds the declared variable a field is, by number, name and kind of level."""
+
+    def __init__(self, source: Source) -> None:
+        self.levels = source.levels
+        self.by_param: dict[tuple[int, bool], Native] = {}
+        self.by_name: dict[tuple[str, bool], Native] = {}
+        for native in source.natives:
+            on_levels = native.variable.has_levels
+            self.by_param[native.variable.param, on_levels] = native
+            for name in native.fields:
+                self.by_name[name, on_levels] = native
+
+    def place(self, ref: FieldRef) -> Place | None:
+        """``(path, level)``, or ``None`` for what the source does not declare."""
+        if ref.level_kind not in (PRESSURE, SURFACE):
+            return None
+        on_levels = ref.level_kind == PRESSURE
+        native = (
+            self.by_param.get((ref.param, on_levels))
+            if ref.param
+            else self.by_name.get((ref.name, on_levels))
+        )
+        if native is None or (on_levels and ref.level not in self.levels):
+            return None
+        return native.variable.path, ref.level
+
+
+def _moment(ref: FieldRef, place: Place, source: Source) -> Moment:
+    if place[0].startswith(f"{Kind.STATIC}/"):
+        return STATIC
+    if source.product is Product.FORECAST:
+        return ref.init_time, ref.lead_time
+    return ref.valid_time, timedelta(0)
+
+
+def _replaces(key: tuple[Place, Moment], ref: FieldRef, other: FieldRef) -> bool:
+    """Settle two fields for one place: the same twice is fine, two answers are not.
+
+    Static fields are repeated at every time by some stores; the earliest counts.
+    """
+    if key[1] == STATIC:
+        return ref.init_time < other.init_time
+    if np.array_equal(decode(ref), decode(other), equal_nan=True):
+        return False
+    raise DecodeError(
+        "two different fields claim the same variable, level and time",
+        f"{key[0][0]} in {ref.file}",
+        f"{ref} (version {ref.label or 'unknown'}, member {ref.member}) and"
+        f" {other} (version {other.label or 'unknown'}, member {other.member})",
+        "leave one of them out: select one version and one member",
+    )

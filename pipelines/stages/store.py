@@ -1,0 +1,149 @@
+"""Set up a dataset's Zarr stores: metadata and coordinates, before any shard.
+
+xarray-beam writes them from a template. An existing store is never touched:
+setting up wipes, and a run that is resumed must keep what it has.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import dask.array
+import numpy as np
+import xarray as xr
+import xarray_beam as xbeam
+from zarr.codecs import BloscCodec
+
+from aurora_prep.manifest import storage
+from aurora_prep.pipelines.plan import SourcePlan
+from aurora_prep.pipelines.recipe import Recipe
+from aurora_prep.pipelines.stages.shard import layout_of
+from aurora_prep.pipelines.stages.write import CODECS
+from aurora_prep.sources.spec import HOUR, Variable
+
+HOURS_SINCE = "hours since 1900-01-01"
+LATITUDE = {"standard_name": "latitude", "units": "degrees_north", "axis": "Y"}
+LONGITUDE = {"standard_name": "longitude", "units": "degrees_east", "axis": "X"}
+LEVEL = {"standard_name": "air_pressure", "units": "hPa", "axis": "Z", "positive": "down"}
+TIME = {"standard_name": "time", "axis": "T"}
+INIT_TIME = {"standard_name": "forecast_reference_time", "axis": "T"}
+LEAD_TIME = {"standard_name": "forecast_period", "units": "hours"}
+
+
+def set_up_stores(root: str, plan: SourcePlan, recipe: Recipe, *, synthetic: bool) -> None:
+    """Write the metadata of a source's stores where they are not there yet, and check them.
+
+    Args:
+        root: The dataset.
+        plan: The plan of the source.
+        recipe: The recipe.
+        synthetic: Whether the values come from the embedded provider.
+
+    Raises:
+        WriteError: The output cannot be written, or holds another layout.
+    """
+    attributes = _attributes(plan, synthetic=synthetic)
+    _set_up(root, plan.store, plan, plan.variables, recipe, attributes)
+    if plan.static_variables:
+        _set_up(root, plan.static_store, plan, plan.static_variables, recipe, attributes)
+
+
+def template(plan: SourcePlan, variables: Sequence[Variable]) -> xr.Dataset:
+    """The dataset as it will be read, without its values.
+
+    Returns:
+        Lazy dataset of dims ``([time | init_time, lead_time,] [level,]
+        latitude, longitude)``, float32, with coordinates and CF attributes.
+    """
+    coords: dict[str, Any] = {
+        "latitude": ("latitude", plan.grid.latitude, LATITUDE),
+        "longitude": ("longitude", plan.grid.longitude, LONGITUDE),
+    }
+    arrays = {}
+    for variable in variables:
+        shape = plan.array_shape(variable)
+        dims = _dims(plan, variable)
+        if variable.has_levels:
+            coords["level"] = ("level", np.array(plan.levels.hpa, np.int32), LEVEL)
+        for name in dims[:-2]:
+            coords.setdefault(name, _leading(plan, name))
+        lazy = dask.array.zeros(shape, dtype=np.float32, chunks=-1)
+        arrays[variable.short_name] = (dims, lazy, _variable_attributes(variable))
+    return xbeam.make_template(xr.Dataset(arrays, coords))
+
+
+def _set_up(
+    root: str,
+    store: str,
+    plan: SourcePlan,
+    variables: Sequence[Variable],
+    recipe: Recipe,
+    attributes: dict[str, Any],
+) -> None:
+    url = storage.join(root, store)
+    if not storage.exists(storage.join(url, "zarr.json")):
+        name, level = CODECS[recipe.storage.codec]
+        codec = BloscCodec(cname=name, clevel=level, shuffle="shuffle", typesize=4)
+        lazy = template(plan, variables).assign_attrs(attributes)
+        encoding: dict[str, dict[str, Any]] = {
+            variable.short_name: {"compressors": [codec], "fill_value": np.float32(np.nan)}
+            for variable in variables
+        }
+        for axis in ("time", "init_time"):
+            if axis in lazy.coords:
+                encoding[axis] = {"units": HOURS_SINCE, "dtype": "int64"}
+        leading = [axis for axis, _ in plan.leading if axis in lazy.dims]
+        chunks = dict.fromkeys((*leading, "level"), 1)
+        shards = {**dict.fromkeys(leading, 1), "level": -1}
+        if leading:
+            shards[leading[-1]] = plan.frames_per_shard
+        xbeam.setup_zarr(
+            lazy,
+            url,
+            zarr_chunks={d: n for d, n in chunks.items() if d in lazy.dims},
+            zarr_shards={d: n for d, n in shards.items() if d in lazy.dims},
+            zarr_format=3,
+            encoding=encoding,
+        )
+    for variable in variables:
+        where = storage.join(url, variable.short_name, "zarr.json")
+        metadata = json.loads(storage.get(where))
+        layout_of(plan, variable, recipe.storage.codec).check(metadata, where)
+
+
+def _dims(plan: SourcePlan, variable: Variable) -> tuple[str, ...]:
+    outer = len(plan.array_shape(variable)) - 2 - variable.has_levels
+    leading = tuple(name for name, _ in plan.leading)[:outer]
+    return (*leading, *(("level",) if variable.has_levels else ()), "latitude", "longitude")
+
+
+def _leading(plan: SourcePlan, name: str) -> tuple[str, np.ndarray[Any, Any], dict[str, str]]:
+    if name == "lead_time":
+        hours = np.array([lead // HOUR for lead in plan.lead_times], np.int32)
+        return name, hours, LEAD_TIME
+    times = np.array([np.datetime64(time, "ns") for time in plan.init_times])
+    return name, times, TIME if name == "time" else INIT_TIME
+
+
+def _variable_attributes(variable: Variable) -> dict[str, str]:
+    names = {
+        "short_name": variable.short_name,
+        "long_name": variable.long_name,
+        "units": variable.units,
+    }
+    return names | ({"standard_name": variable.standard_name} if variable.standard_name else {})
+
+
+def _attributes(plan: SourcePlan, *, synthetic: bool) -> dict[str, Any]:
+    made_up = "SYNTHETIC: analytic fields of the embedded provider, not weather"
+    return {
+        "Conventions": "CF-1.11",
+        "title": f"{plan.source.title}, {plan.grid.name} degrees, prepared for Aurora",
+        "source": made_up if synthetic else plan.source.title,
+        "product": str(plan.source.product),
+        "licence": "none: synthetic" if synthetic else plan.source.licence,
+        "attribution": made_up if synthetic else plan.source.attribution,
+        "synthetic": int(synthetic),
+    }

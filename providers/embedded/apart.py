@@ -1,0 +1,47 @@
+"""NetCDF written in a process of its own.
+
+The HDF5 library is not made for threads: a server thread that writes while the
+client's thread reads in the same process brings the process down. ecCodes is
+made for threads, so GRIB needs nothing of the kind.
+"""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from aurora_prep.providers.embedded.netcdf import write
+from aurora_prep.providers.embedded.selection import Selection
+from aurora_prep.sources.spec import Native
+
+Job = tuple[Selection, tuple[Native, ...], Path, bool]
+CHILD = "from aurora_prep.providers.embedded.apart import main; main()"
+
+
+def write_apart(
+    selection: Selection, natives: Sequence[Native], path: Path, *, expver_dimension: bool
+) -> None:
+    """Run ``netcdf.write`` with these arguments in a new process and wait for it.
+
+    Raises:
+        RuntimeError: The process failed; carries what it said.
+    """
+    job: Job = (selection, tuple(natives), path, expver_dimension)
+    done = subprocess.run(  # noqa: S603  # this interpreter and a constant
+        [sys.executable, "-P", "-c", CHILD],
+        input=pickle.dumps(job),
+        capture_output=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"NetCDF was not written: {done.stderr.decode(errors='replace')}")
+
+
+def main() -> None:
+    """Write the one job that the parent sends on standard input."""
+    job: Job = pickle.loads(sys.stdin.buffer.read())  # noqa: S301  # from our own parent
+    selection, natives, path, expver_dimension = job
+    write(selection, natives, path, expver_dimension=expver_dimension)

@@ -1,0 +1,187 @@
+"""Fields as GRIB messages, the way the store delivers ERA5.
+
+Edition 1 with simple packing of 16 bits, or edition 2 with CCSDS. A template
+without values is made once for each region and kind of level; a message is the
+template with its labels and values set. ecCodes lets go of the interpreter's
+lock while it packs, so messages are made on several threads and written in order.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import eccodes
+import numpy as np
+from numpy.typing import NDArray
+
+from aurora_prep.providers.embedded.atmosphere import truth
+from aurora_prep.providers.embedded.region import Region
+from aurora_prep.providers.embedded.selection import Field, Selection
+from aurora_prep.sources.spec import Product, StepType, Variable
+
+# Stands for "missing" while packing; no variable comes near it, and the bitmap
+# of the message says where it stood.
+MISSING = 1e34
+BITS = 16
+LOCAL = threading.local()
+PACKING = {1: "grid_simple", 2: "grid_ccsds"}
+
+# class, type and generating process of each kind of product at ECMWF.
+MARS = {
+    Product.REANALYSIS: ("ea", "an", 145),
+    Product.ANALYSIS: ("od", "an", 155),
+    Product.FORECAST: ("od", "fc", 155),
+}
+BASE_HOURS = (6, 18)
+
+
+def write(
+    selection: Selection, fields: Sequence[Field], path: Path, stop: threading.Event
+) -> list[int]:
+    """Write fields as one GRIB file, message by message and in their order.
+
+    Args:
+        selection: Region, product and edition of the fields.
+        fields: What to write; a field may come twice, or not at all.
+        path: File to make.
+        stop: Set it to give up between two messages.
+
+    Returns:
+        Where each message ends, bytes from the start of the file.
+
+    Raises:
+        InterruptedError: ``stop`` was set.
+    """
+    ends = []
+    with path.open("wb") as file:
+        for message in messages(selection, fields):
+            if stop.is_set():
+                raise InterruptedError("the provider is closing")
+            file.write(message)
+            ends.append(file.tell())
+    return ends
+
+
+def messages(selection: Selection, fields: Iterable[Field]) -> Iterator[bytes]:
+    """GRIB messages of fields, in their order; a few are made ahead."""
+    templates = {levels: _template(selection, with_levels=levels) for levels in (False, True)}
+    threads = os.cpu_count() or 1
+    ahead: deque[Future[bytes]] = deque()
+    with ThreadPoolExecutor(threads, "embedded-grib") as pool:
+        for field in fields:
+            template = templates[field.native.variable.has_levels]
+            ahead.append(pool.submit(_message, template, selection, field))
+            if len(ahead) > 2 * threads:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+
+
+def _template(selection: Selection, *, with_levels: bool) -> bytes:
+    """A message without values: geometry, packing and provenance."""
+    edition = selection.edition
+    sample = f"regular_ll_{'pl' if with_levels else 'sfc'}_grib{edition}"
+    class_, type_, process = MARS[selection.product]
+    keys: dict[str, Any] = {
+        **({"grib2LocalSectionPresent": 1, "tablesVersion": 32} if edition != 1 else {}),
+        "centre": "ecmf",
+        "class": class_,
+        "type": type_,
+        "stream": "oper",
+        "generatingProcessIdentifier": process,
+        **_geometry(selection.region),
+        "packingType": PACKING[edition],
+        "bitsPerValue": BITS,
+    }
+    handle = eccodes.codes_grib_new_from_samples(sample)
+    try:
+        for key, value in keys.items():
+            eccodes.codes_set(handle, key, value)
+        return bytes(eccodes.codes_get_message(handle))
+    finally:
+        eccodes.codes_release(handle)
+
+
+def _geometry(region: Region) -> dict[str, Any]:
+    """Keys of a regular grid that runs from north to south and west to east."""
+    return {
+        "Ni": region.columns,
+        "Nj": region.rows,
+        "latitudeOfFirstGridPointInDegrees": float(region.north),
+        "longitudeOfFirstGridPointInDegrees": float(region.west),
+        "latitudeOfLastGridPointInDegrees": float(region.south),
+        "longitudeOfLastGridPointInDegrees": float(region.east),
+        "iDirectionIncrementInDegrees": float(region.longitude_step),
+        "jDirectionIncrementInDegrees": float(region.latitude_step),
+        "iScansNegatively": 0,
+        "jScansPositively": 0,
+    }
+
+
+def _labels(selection: Selection, field: Field) -> dict[str, Any]:
+    """Keys that tell one field of a file from another."""
+    variable = field.native.variable
+    labels: dict[str, Any] = {
+        "expver": selection.expver(field.valid_time),
+        "paramId": variable.param,
+    }
+    if field.level is not None:
+        labels["level"] = field.level
+    labels.update(_moment(variable, field.valid_time))
+    return labels
+
+
+def _moment(variable: Variable, valid_time: datetime) -> dict[str, Any]:
+    """Date, time and step: accumulations belong to the forecast from 06 or 18 UTC."""
+    if variable.step_type is StepType.INSTANT:
+        return {"dataDate": int(f"{valid_time:%Y%m%d}"), "dataTime": int(f"{valid_time:%H%M}")}
+    hour = timedelta(hours=1)
+    back = next(i for i in range(1, 24) if (valid_time - i * hour).hour in BASE_HOURS)
+    base = valid_time - back * hour
+    return {
+        "type": "fc",
+        "dataDate": int(f"{base:%Y%m%d}"),
+        "dataTime": int(f"{base:%H%M}"),
+        "stepType": "accum",
+        "stepRange": f"{back - 1}-{back}",
+    }
+
+
+def _room(shape: tuple[int, int]) -> NDArray[np.float64]:
+    """This thread's own array: new memory for every field costs more than its values."""
+    room: NDArray[np.float64] | None = getattr(LOCAL, "room", None)
+    if room is None or room.shape != shape:
+        room = LOCAL.room = np.empty(shape)
+    return room
+
+
+def _message(template: bytes, selection: Selection, field: Field) -> bytes:
+    """One field, packed."""
+    region, variable = selection.region, field.native.variable
+    values = truth(
+        variable,
+        field.level,
+        field.valid_time,
+        region.latitude,
+        region.longitude,
+        _room(region.shape),
+    )
+    handle = eccodes.codes_new_from_message(template)
+    try:
+        for key, value in _labels(selection, field).items():
+            eccodes.codes_set(handle, key, value)
+        if variable.may_be_missing:
+            eccodes.codes_set(handle, "bitmapPresent", 1)
+            eccodes.codes_set(handle, "missingValue", MISSING)
+            values[np.isnan(values)] = MISSING
+        eccodes.codes_set_values(handle, values.ravel())
+        return bytes(eccodes.codes_get_message(handle))
+    finally:
+        eccodes.codes_release(handle)

@@ -1,0 +1,285 @@
+"""A request as the store understands it, or its refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from fractions import Fraction
+from itertools import product
+from typing import Any, NamedTuple
+
+from aurora_prep.providers.embedded.archive import Holding
+from aurora_prep.providers.embedded.region import Region
+from aurora_prep.sources.spec import Native, Product
+
+FORMATS = ("grib", "netcdf")
+PACKAGES = ("unarchived", "zip")
+SINGLE = ("data_format", "download_format")
+REPEATABLE = ("area", "grid")
+
+
+class RefusedError(Exception):
+    """The store refuses: what it answers, in the store's own words.
+
+    Attributes:
+        status: HTTP status.
+        title: A few words, the same for every refusal of its kind.
+        detail: What is wrong with this request.
+        headers: Further HTTP headers.
+    """
+
+    def __init__(
+        self, status: int, title: str, detail: str, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(status, title, detail)
+        self.status = status
+        self.title = title
+        self.detail = detail
+        self.headers = dict(headers or {})
+
+
+def invalid(detail: str) -> RefusedError:
+    """The refusal of a request that makes no sense."""
+    return RefusedError(400, "invalid request", detail)
+
+
+class Field(NamedTuple):
+    """One two-dimensional field: a GRIB message."""
+
+    valid_time: datetime
+    level: int | None
+    native: Native
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """What a request selects.
+
+    Attributes:
+        dataset: The store's identifier of the collection.
+        product: How the fields were made.
+        natives: Variables in the order asked.
+        levels: hPa in the order asked; empty where there are none.
+        times: Valid times, increasing.
+        region: Where.
+        data_format: ``grib`` or ``netcdf``.
+        zipped: Whether the answer is wrapped in a ZIP.
+        preliminary_from: From this time on ``expver`` is 0005.
+        edition: GRIB edition: 1 with simple packing, 2 with CCSDS.
+    """
+
+    dataset: str
+    product: Product
+    natives: tuple[Native, ...]
+    levels: tuple[int, ...]
+    times: tuple[datetime, ...]
+    region: Region
+    data_format: str
+    zipped: bool
+    preliminary_from: datetime
+    edition: int
+
+    def __len__(self) -> int:
+        """Number of fields."""
+        return len(self.times) * len(self.natives) * max(1, len(self.levels))
+
+    def fields(self) -> Iterator[Field]:
+        """All fields in the store's order: time, then level, then variable."""
+        levels: Sequence[int | None] = self.levels or (None,)
+        for valid_time, level, native in product(self.times, levels, self.natives):
+            yield Field(valid_time, level, native)
+
+    def expver(self, valid_time: datetime) -> str:
+        """``0001`` for final, ``0005`` for preliminary fields."""
+        return "0005" if valid_time >= self.preliminary_from else "0001"
+
+
+def select(
+    holding: Holding,
+    request: Mapping[str, Any],
+    *,
+    now: datetime,
+    preliminary_from: datetime,
+    edition: int,
+) -> Selection:
+    """Read a request.
+
+    Args:
+        holding: The collection asked.
+        request: The ``inputs`` the client sent.
+        now: Nothing later than this exists.
+        preliminary_from: From this time on fields are preliminary.
+        edition: GRIB edition to answer with.
+
+    Raises:
+        RefusedError: A key or value is unknown, missing or impossible, nothing
+            is left, or it is more than the store gives at once.
+    """
+    asked = {key: _texts(key, value) for key, value in request.items()}
+    _check_keys(holding, asked)
+    natives = tuple(
+        holding.natives[name] for name in _among(asked, "variable", tuple(holding.natives))
+    )
+    levels: tuple[int, ...] = ()
+    if holding.levels:
+        known = tuple(str(level) for level in holding.levels)
+        levels = tuple(int(level) for level in _among(asked, "pressure_level", known))
+    times = _times(holding, asked, now)
+    selection = Selection(
+        dataset=holding.collection.dataset,
+        product=holding.product,
+        natives=natives,
+        levels=levels,
+        times=times,
+        region=_region(holding, asked),
+        data_format=_among(asked, "data_format", FORMATS, default=FORMATS[0])[0],
+        zipped=_among(asked, "download_format", PACKAGES, default=PACKAGES[0])[0] == "zip",
+        preliminary_from=preliminary_from,
+        edition=edition,
+    )
+    if len(selection) > holding.collection.max_fields:
+        raise RefusedError(
+            403,
+            "cost limits exceeded",
+            "Your request is too large, please reduce your selection.",
+        )
+    return selection
+
+
+def _texts(key: str, value: Any) -> list[str]:
+    """Values of a key as the store sees them: a list of texts."""
+    values = value if isinstance(value, list) else [value]
+    texts = []
+    for item in values:
+        if isinstance(item, bool) or not isinstance(item, str | int | float):
+            raise invalid(f"Invalid type for {key!r}: {item!r}")
+        texts.append(str(item).strip())
+    if len(set(texts)) < len(texts) and key not in REPEATABLE:
+        raise invalid(f"Duplicate values for {key!r}: {texts}")
+    return texts
+
+
+def _check_keys(holding: Holding, asked: Mapping[str, list[str]]) -> None:
+    constants = dict(holding.collection.constants)
+    known = {"variable", "year", "month", "day", "date", "time", *SINGLE, *REPEATABLE, *constants}
+    if holding.levels:
+        known.add("pressure_level")
+    if unknown := sorted(set(asked) - known):
+        raise invalid(f"Invalid key name(s): {', '.join(unknown)}")
+    for key, value in constants.items():
+        if key in asked:
+            _among(asked, key, (value,) if isinstance(value, str) else value)
+    for key in SINGLE:
+        if len(asked.get(key, ())) > 1:
+            raise invalid(f"Please specify a single {key}.")
+
+
+def _among(
+    asked: Mapping[str, list[str]],
+    key: str,
+    known: tuple[str, ...],
+    default: str | None = None,
+) -> list[str]:
+    """The values of a key, each of them known."""
+    values = asked.get(key) or ([] if default is None else [default])
+    if not values:
+        raise invalid(f"Missing mandatory key: {key!r}")
+    if strange := [value for value in values if value not in known]:
+        raise invalid(
+            "Request has not produced a valid combination of values, please check your selection."
+            f" {key!r}: {strange} not among {list(known)}"
+        )
+    return values
+
+
+def _times(holding: Holding, asked: Mapping[str, list[str]], now: datetime) -> tuple[datetime, ...]:
+    known = tuple(f"{hour:02d}:00" for hour in holding.hours)
+    hours = sorted(int(text[:2]) for text in _among(asked, "time", known))
+    days = _dates(asked)
+    times = tuple(
+        moment
+        for day in days
+        for moment in (datetime(day.year, day.month, day.day, hour) for hour in hours)
+        if holding.first <= moment <= now
+    )
+    if not times:
+        raise invalid(
+            "Request has not produced a valid combination of values, please check your selection."
+            f" {days[0]} to {days[-1]}: the archive starts at {holding.first} and cannot hold the"
+            " future"
+        )
+    return times
+
+
+def _dates(asked: Mapping[str, list[str]]) -> list[date]:
+    """Days asked for, in order; days a month does not have are left out, as the store does."""
+    days: set[date] = set()
+    if "date" in asked:
+        for text in asked["date"]:
+            first, _, last = text.partition("/")
+            try:
+                start, end = date.fromisoformat(first), date.fromisoformat(last or first)
+            except ValueError:
+                raise invalid(
+                    f'Date ranges must be of the form "start_date/end_date": "{text}"'
+                ) from None
+            days.update(start + timedelta(days=i) for i in range((end - start).days + 1))
+    else:
+        years, months, numbers = (_whole(asked, key) for key in ("year", "month", "day"))
+        for year, month, number in product(years, months, numbers):
+            try:
+                days.add(date(year, month, number))
+            except ValueError:
+                continue
+        if not days:
+            raise invalid(f"No valid dates from year={years} month={months} day={numbers}")
+    if not days:
+        raise invalid(f"No valid dates from date={asked['date']}")
+    return sorted(days)
+
+
+def _whole(asked: Mapping[str, list[str]], key: str) -> list[int]:
+    if not asked.get(key):
+        raise invalid(f"Missing mandatory key: {key!r}")
+    try:
+        return [int(text) for text in asked[key]]
+    except ValueError:
+        raise invalid(f"Invalid integer for {key}: {asked[key]!r}") from None
+
+
+def _numbers(asked: Mapping[str, list[str]], key: str, count: int) -> list[Fraction] | None:
+    """The numbers of ``area`` or ``grid``, given as a list or as ``90/-10/80/10``."""
+    if key not in asked:
+        return None
+    texts = asked[key][0].split("/") if len(asked[key]) == 1 else asked[key]
+    try:
+        numbers = [Fraction(text) for text in texts]
+    except (ValueError, ZeroDivisionError):
+        numbers = []
+    if len(numbers) != count:
+        raise invalid(
+            f"Invalid {key} provided: {asked[key]!r}. Should be a list of {count} numeric values."
+        )
+    return numbers
+
+
+def _region(holding: Holding, asked: Mapping[str, list[str]]) -> Region:
+    steps, area = _numbers(asked, "grid", 2), _numbers(asked, "area", 4)
+    if steps is not None and min(steps) <= 0:
+        raise invalid(f"Invalid grid provided: {asked['grid']!r}. Steps are positive degrees.")
+    if area is not None:
+        north, west, south, east = area
+        inside = -90 <= south <= north <= 90 and -360 <= west <= 360 and -360 <= east <= 360  # noqa: PLR2004  # degrees
+        if not inside:
+            raise invalid(
+                f"Invalid area provided: {asked['area']!r}. North, west, south, east in degrees."
+            )
+    region = Region.of(
+        holding.grid,
+        (steps[0], steps[1]) if steps else None,
+        (area[0], area[1], area[2], area[3]) if area else None,
+    )
+    if region is None:
+        raise invalid("request area contains no grid points")
+    return region

@@ -1,0 +1,179 @@
+"""Getting answers into the cache: once each, a few at a time."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+from aurora_prep.providers import cds
+from aurora_prep.providers.cache import Cache, CachedFile
+from aurora_prep.providers.credentials import Service
+from aurora_prep.providers.locks import locked
+from aurora_prep.providers.progress import Progress, Step, Watch, nobody
+from aurora_prep.providers.retry import Policy
+from aurora_prep.sources.spec import AuroraPrepError, FetchError, Request
+
+LOGGER = logging.getLogger(__name__)
+ROUNDS = 2
+VERDICT = {True: "confirmed", False: "of another kind", None: "none"}
+
+Outcome = tuple[Request, CachedFile | FetchError]
+
+
+@dataclass(frozen=True, slots=True)
+class Fetcher:
+    """Fetches requests from a service into a cache.
+
+    It holds no connection and no lock, so it may be sent to other processes;
+    threads and processes that share the cache fetch each request once.
+
+    Attributes:
+        cache: Where answers are kept.
+        service: Who answers what the cache does not hold.
+        max_in_flight: Most requests at the service at once, of this fetcher.
+        check: Called with each file of an answer before the cache takes it;
+            raises an ``AuroraPrepError`` to refuse it. A refused answer is
+            fetched once more, since stores keep broken results too.
+        watch: Called at every step, from the thread that makes it.
+        policy: How long and how often to try.
+    """
+
+    cache: Cache
+    service: Service
+    max_in_flight: int = 4
+    check: Callable[[Path], object] | None = None
+    watch: Watch = nobody
+    policy: Policy = field(default_factory=Policy)
+
+    def fetch(self, request: Request, *, stop: threading.Event | None = None) -> CachedFile:
+        """The answer to a request, from the cache or from the service.
+
+        Args:
+            request: What to ask.
+            stop: Set from outside to give up.
+
+        Raises:
+            CredentialsError: The service refuses the user's credentials.
+            FetchError: It did not deliver, delivered twice what ``check``
+                refuses, or the cache cannot be written.
+        """
+        stop = stop or threading.Event()
+        try:
+            found = self._cached(request)
+            if found is None:
+                with locked(self.cache.lock_path(request), waiting=_until(stop)):
+                    found = self._cached(request) or self._deliver(request, stop)
+        except FetchError as error:
+            self.watch(Progress(request, Step.FAILED, text=error.args[0]))
+            raise
+        except OSError as error:
+            self.watch(Progress(request, Step.FAILED, text=str(error)))
+            raise FetchError(
+                "the cache cannot be read or written",
+                str(self.cache.root),
+                str(error),
+                "free some space, mend the permissions, or choose another cache folder",
+            ) from error
+        return found
+
+    def fetch_all(self, requests: Iterable[Request]) -> Iterator[Outcome]:
+        """Fetch many requests, and hand each over as it finishes.
+
+        A request that fails comes back with its error; the others go on.
+        Requests are drawn from the iterable as they are needed. Leaving the
+        iteration early gives up what is still on its way.
+
+        Args:
+            requests: What to ask, in the order to ask it.
+
+        Yields:
+            Each request with its file, or with the reason why there is none.
+        """
+        queue = iter(requests)
+        stop = threading.Event()
+        pool = ThreadPoolExecutor(self.max_in_flight, thread_name_prefix="fetch")
+        pending: dict[Future[CachedFile], Request] = {}
+        try:
+            while True:
+                for request in islice(queue, 2 * self.max_in_flight - len(pending)):
+                    pending[pool.submit(self.fetch, request, stop=stop)] = request
+                if not pending:
+                    return
+                for future in wait(pending, return_when=FIRST_COMPLETED).done:
+                    yield pending.pop(future), _outcome(future)
+        finally:
+            stop.set()
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _cached(self, request: Request) -> CachedFile | None:
+        found = self.cache.lookup(request)
+        if found is not None:
+            self.watch(Progress(request, Step.CACHED, found.bytes, found.bytes))
+        return found
+
+    def _deliver(self, request: Request, stop: threading.Event) -> CachedFile:
+        """Fetch; once more where the first answer is refused."""
+        for _ in range(ROUNDS):
+            outcome = self._attempt(request, stop)
+            if isinstance(outcome, CachedFile):
+                return outcome
+            problem, where, found, _fix = outcome.args
+            LOGGER.warning("request %s: answer refused: %s: %s", request.digest, problem, found)
+            self.watch(Progress(request, Step.RETRYING, text=problem))
+        raise FetchError(
+            f"the store's answer was refused {ROUNDS} times: {problem}",
+            f"{request.dataset}, request {request.digest[:12]}, {where}",
+            found,
+            "run again later, when the store no longer keeps the broken answer; if it stays so,"
+            " leave the period out",
+        )
+
+    def _attempt(self, request: Request, stop: threading.Event) -> CachedFile | AuroraPrepError:
+        """Download and store, or say why the answer was refused."""
+        temporary = self.cache.temporary(request)
+        try:
+            delivery = cds.download(
+                request,
+                self.service,
+                temporary,
+                policy=self.policy,
+                watch=self.watch,
+                stop=stop,
+            )
+            labels = {"store_checksum": VERDICT[delivery.confirmed]}
+            try:
+                found = self.cache.store(request, temporary, check=self.check, labels=labels)
+            except AuroraPrepError as refusal:
+                return refusal
+        finally:
+            temporary.unlink(missing_ok=True)
+        self.watch(Progress(request, Step.STORED, found.bytes, found.bytes))
+        return found
+
+
+def _until(stop: threading.Event) -> Callable[[float], None]:
+    """Wait for somebody else's fetch, unless stopped."""
+
+    def waiting(seconds: float) -> None:
+        if stop.wait(seconds):
+            raise FetchError(
+                "the request was given up",
+                "waiting for another process that fetches it",
+                "the run was stopped",
+                "run again",
+            )
+
+    return waiting
+
+
+def _outcome(future: Future[CachedFile]) -> CachedFile | FetchError:
+    """The result or the failure; errors that are not the provider's are raised."""
+    try:
+        return future.result()
+    except FetchError as error:
+        return error

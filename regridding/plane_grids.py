@@ -1,0 +1,240 @@
+"""Geometries whose rows do not follow parallels: projected, curvilinear, scattered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from aurora_prep.regridding.axes import longitude_edges
+from aurora_prep.regridding.geometry import CLOSE, FULL_TURN, POLE, Geometry, check_axis
+from aurora_prep.regridding.planes import Plane, RotatedPole, cartesian
+from aurora_prep.sources.spec import RegridError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Pair = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+
+@dataclass(frozen=True, eq=False)
+class Projected(Geometry):
+    """Points at the crossings of x and y axes of a plane.
+
+    Attributes:
+        plane: The map from the sphere to the plane.
+        x: Coordinates of the columns, monotonic, in units of the plane.
+        y: Coordinates of the rows, monotonic.
+    """
+
+    plane: Plane
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        for what, axis in (("x", self.x), ("y", self.y)):
+            if len(axis) < 2:  # noqa: PLR2004  # cells need a width
+                raise RegridError(
+                    f"the {what} axis has no cells",
+                    "projected grid",
+                    f"{len(axis)} points",
+                    "give at least two coordinates",
+                )
+        check_axis("x", self.x, self.edges(self.x))
+        check_axis("y", self.y, self.edges(self.y))
+        object.__setattr__(self, "shape", (len(self.y), len(self.x)))
+
+    @property
+    def name(self) -> str:
+        kind = self.plane.parts()[0]
+        return f"{kind} {self.shape[0]}x{self.shape[1]}"
+
+    @cached_property
+    def spacing(self) -> float:
+        return typical_spacing(*(side.reshape(self.shape) for side in self.points()))
+
+    def parts(self) -> tuple[object, ...]:
+        return *self.plane.parts(), self.x, self.y
+
+    def points(self) -> Pair:
+        x, y = np.meshgrid(self.x, self.y)
+        return self.plane.to_sphere(x.ravel(), y.ravel())
+
+    @property
+    def turns(self) -> bool:
+        """Whether the columns close the circle round a moved pole."""
+        step = abs(float(self.x[1] - self.x[0]))
+        whole = abs(abs(self.x[-1] - self.x[0]) + step - FULL_TURN) < CLOSE * FULL_TURN
+        return isinstance(self.plane, RotatedPole) and bool(whole)
+
+    @staticmethod
+    def edges(axis: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Cell borders half-way between points, the outermost half a step beyond."""
+        middle = (axis[1:] + axis[:-1]) / 2
+        ends = (3 * axis[0] - axis[1]) / 2, (3 * axis[-1] - axis[-2]) / 2
+        return np.concatenate([ends[:1], middle, ends[1:]])
+
+    @property
+    def x_edges(self) -> NDArray[np.float64]:
+        """Borders of the columns."""
+        return longitude_edges(self.x) if self.turns else self.edges(self.x)
+
+    @property
+    def y_edges(self) -> NDArray[np.float64]:
+        """Borders of the rows; those of rotated latitudes end at the moved poles."""
+        edges = self.edges(self.y)
+        return np.clip(edges, -POLE, POLE) if isinstance(self.plane, RotatedPole) else edges
+
+    def cells(self) -> Pair:
+        """Corners of every cell, ``(points, 4)``, in turn."""
+        x, y = np.meshgrid(self.x_edges, self.y_edges)
+        return quadrilaterals(*(side.reshape(x.shape) for side in self.plane.to_sphere(x, y)))
+
+    def east_angle(self) -> NDArray[np.float64]:
+        """Angle from the grid's x direction to east, radians anticlockwise, ``shape``.
+
+        Rotating grid-relative components by it gives eastward and northward ones.
+
+        Source:
+            Directional derivative of the map by central differences over a
+            thousandth of a step, as great-circle tangents.
+        """
+        x, y = np.meshgrid(self.x, self.y)
+        step = 1e-3 * (self.x[1] - self.x[0])
+        here = cartesian(*self.plane.to_sphere(x.ravel(), y.ravel()))
+        ahead = cartesian(*self.plane.to_sphere((x + step).ravel(), y.ravel()))
+        behind = cartesian(*self.plane.to_sphere((x - step).ravel(), y.ravel()))
+        along = (ahead - behind) * np.sign(step)
+        east = np.stack([-here[1], here[0], np.zeros(x.size)])
+        north = np.cross(here, east, axis=0)
+        angle = np.arctan2((along * north).sum(axis=0), (along * east).sum(axis=0))
+        return np.asarray(angle).reshape(self.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Curvilinear(Geometry):
+    """Points with two-dimensional latitudes and longitudes.
+
+    Attributes:
+        latitude: Degrees north, ``(rows, columns)``.
+        longitude: Degrees east, ``(rows, columns)``.
+        corners: Latitudes and longitudes of the corners of every cell in turn,
+            each ``(rows * columns, corners)``, where they are known.
+    """
+
+    latitude: NDArray[np.float64]
+    longitude: NDArray[np.float64]
+    corners: Pair | None = None
+
+    def __post_init__(self) -> None:
+        check_points(self.latitude, self.longitude, self.corners, axes=2)
+        object.__setattr__(self, "shape", self.latitude.shape)
+
+    @property
+    def name(self) -> str:
+        return f"curvilinear {self.shape[0]}x{self.shape[1]}"
+
+    @cached_property
+    def spacing(self) -> float:
+        return typical_spacing(self.latitude, self.longitude)
+
+    def parts(self) -> tuple[object, ...]:
+        return self.latitude, self.longitude, *(self.corners or ())
+
+    def points(self) -> Pair:
+        return self.latitude.ravel(), self.longitude.ravel()
+
+    @cached_property
+    def turns(self) -> bool:
+        """Whether the last column is a neighbour of the first."""
+        vectors = cartesian(self.latitude, self.longitude)
+        step = np.linalg.norm(np.diff(vectors, axis=2), axis=0)
+        seam = np.linalg.norm(vectors[:, :, 0] - vectors[:, :, -1], axis=0)
+        return bool(np.median(seam) < 1.5 * np.median(step))
+
+
+@dataclass(frozen=True, eq=False)
+class Scattered(Geometry):
+    """Points in no order: icosahedral, cubed sphere, stations.
+
+    Attributes:
+        latitude: Degrees north, ``(points,)``.
+        longitude: Degrees east, ``(points,)``.
+        corners: Latitudes and longitudes of the corners of every cell in turn,
+            each ``(points, corners)``, where they are known.
+    """
+
+    latitude: NDArray[np.float64]
+    longitude: NDArray[np.float64]
+    corners: Pair | None = None
+
+    def __post_init__(self) -> None:
+        check_points(self.latitude, self.longitude, self.corners, axes=1)
+        object.__setattr__(self, "shape", self.latitude.shape)
+
+    @property
+    def name(self) -> str:
+        return f"scattered {self.size} points"
+
+    @cached_property
+    def spacing(self) -> float:
+        from scipy.spatial import cKDTree  # noqa: PLC0415  # only unstructured grids need it
+
+        vectors = cartesian(self.latitude, self.longitude).T
+        away, _ = cKDTree(vectors).query(vectors[:: max(self.size // 1000, 1)], k=2)
+        return float(np.degrees(np.median(away[:, 1])))
+
+    def parts(self) -> tuple[object, ...]:
+        return self.latitude, self.longitude, *(self.corners or ())
+
+    def points(self) -> Pair:
+        return self.latitude, self.longitude
+
+
+def check_points(
+    latitude: NDArray[np.float64],
+    longitude: NDArray[np.float64],
+    corners: Pair | None,
+    *,
+    axes: int,
+) -> None:
+    """Refuse coordinates that do not fit together.
+
+    Raises:
+        RegridError: Shapes differ, values are not finite or latitudes beyond a pole.
+    """
+    shapes = [latitude.shape, longitude.shape, *(side.shape[:1] for side in corners or ())]
+    fits = latitude.shape == longitude.shape and latitude.ndim == axes and latitude.size > 0
+    fits &= all(shape == (latitude.size,) for shape in shapes[2:])
+    fine = fits and bool(np.all(np.isfinite(latitude)) and np.all(np.isfinite(longitude)))
+    if not fine or np.abs(latitude).max() > POLE:
+        raise RegridError(
+            "coordinates of points do not fit together",
+            f"grid with {axes}-D latitude and longitude",
+            f"shapes {', '.join(map(str, shapes))}",
+            f"give finite {axes}-D arrays of one shape, latitudes within 90 degrees,"
+            " corners one row a point",
+        )
+
+
+def quadrilaterals(latitude: NDArray[np.float64], longitude: NDArray[np.float64]) -> Pair:
+    """Corners in turn, ``(rows * columns, 4)``, from a lattice of ``(rows + 1, columns + 1)``."""
+
+    def turn(side: NDArray[np.float64]) -> NDArray[np.float64]:
+        corners = [side[:-1, :-1], side[:-1, 1:], side[1:, 1:], side[1:, :-1]]
+        return np.stack([corner.ravel() for corner in corners], axis=1)
+
+    return turn(latitude), turn(longitude)
+
+
+def typical_spacing(latitude: NDArray[np.float64], longitude: NDArray[np.float64]) -> float:
+    """Median distance between neighbours in a row and in a column, degrees."""
+    vectors = cartesian(latitude, longitude)
+    steps = [
+        np.median(np.linalg.norm(np.diff(vectors, axis=axis), axis=0))
+        for axis in (1, 2)
+        if vectors.shape[axis] > 1
+    ]
+    return float(np.degrees(max(steps, default=0.0)))

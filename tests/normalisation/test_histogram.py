@@ -1,0 +1,71 @@
+"""The histogram is a function of the values seen, and its quantiles are close."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aurora_prep.normalisation import Histogram, reduce_field
+from aurora_prep.normalisation.histogram import BINS, Binning
+
+from .conftest import LIKE, normal, pollutant
+
+FRACTIONS = (0.001, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 0.999)
+floats = st.floats(width=32, allow_nan=False, allow_infinity=False)
+
+
+def of(values) -> Histogram:
+    return reduce_field(np.array([values], np.float32)).histogram
+
+
+@given(floats, floats)
+def test_the_range_fits_and_no_finer_width_would(a: float, b: float) -> None:
+    low, high = min(a, b), max(a, b)
+    binning = Binning.spanning(low, high)
+    assert 1 <= binning.size <= BINS
+    outer = Binning.spanning(-abs(low) * 2 if abs(low) < 1e38 else low, high)
+    assert outer.level >= binning.level or outer.first == binning.first
+
+
+@settings(deadline=None)
+@given(st.lists(floats, min_size=1, max_size=40), st.data())
+def test_merging_equals_counting_at_once(values, data) -> None:
+    cut = data.draw(st.integers(0, len(values)))
+    left = of(values[:cut]) if cut else Histogram()
+    right = of(values[cut:]) if cut < len(values) else Histogram()
+    assert left + right == of(values) == right + left
+    assert of(values).count == len(values)
+
+
+@pytest.mark.parametrize("name", LIKE)
+def test_quantiles_are_within_a_twentieth_of_the_spread(name: str) -> None:
+    field = normal(name, (200, 1000))
+    found = np.array(reduce_field(field).histogram.quantiles(FRACTIONS))
+    true = np.quantile(field.astype(np.float64), FRACTIONS)
+    assert np.abs(found - true).max() < 0.05 * LIKE[name][1]
+
+
+def test_quantiles_of_a_pollutant_hold_over_many_octaves() -> None:
+    field = pollutant((400, 1000))
+    found = np.array(reduce_field(field).histogram.quantiles((0.5, 0.9, 0.99, 0.999)))
+    true = np.quantile(field.astype(np.float64), (0.5, 0.9, 0.99, 0.999))
+    bins = reduce_field(field).histogram.binning
+    width = math.ldexp(1.0, bins.level)
+    allowed = (true**0.25 + width) ** 4 - true
+    assert (np.abs(found - true) <= allowed).all()
+
+
+def test_ends_are_exact_and_nothing_gives_nan() -> None:
+    histogram = of([3.0, -7.5, 2.25, 11.0])
+    assert histogram.quantiles((0, 1)) == (-7.5, 11.0)
+    assert all(math.isnan(value) for value in Histogram().quantiles((0, 0.5, 1)))
+    assert of([4.0, 4.0]).quantiles((0, 0.5, 1)) == (4.0, 4.0, 4.0)
+
+
+def test_adding_zeros_only() -> None:
+    zeros = of([0.0, -0.0])
+    assert zeros.quantiles((0.5,)) == (0.0,)
+    assert (zeros + of([5.0])).count == 3
+    assert zeros + Histogram() == zeros != of([5.0])
