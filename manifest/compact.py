@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -25,6 +25,7 @@ from aurora_prep.manifest.parallel import ordered
 from aurora_prep.manifest.records import DETAILS, FRAMES, OBJECTS, SPAN, TIME, Status
 from aurora_prep.sources.spec import ManifestError
 
+Task = tuple[str, str, str]  # source, grid, shard
 INDEX = "index.json"
 NOT_DONE = "not done: its shard task has no part"
 ROWS = 1 << 17
@@ -48,6 +49,7 @@ IDENTITY = {
     "objects": ("key",),
     "parts": ("source", "grid", "shard"),
 }
+ARRAY = "split_part(substr(key, length(store) + 2), '/', 1) AS array"
 PLAN = pa.schema(
     [
         pa.field("group_id", pa.int32()),
@@ -108,8 +110,9 @@ def compact(root: str, planned: Iterable[PlannedFrames]) -> dict[str, Any]:
 
     Writes ``manifest/{details,objects,parts,frames}.parquet`` and, last,
     ``manifest/index.json`` with their digests, the number of frames planned and, for each
-    source and grid, all variables, levels and splits. Nobody else may write to the dataset
-    meanwhile.
+    source and grid, all variables, levels and splits; and with the digests of the stores'
+    metadata and coordinates, which must be complete by then. Nobody else may write to the
+    dataset meanwhile.
 
     Args:
         root: The dataset.
@@ -137,24 +140,72 @@ def compact(root: str, planned: Iterable[PlannedFrames]) -> dict[str, Any]:
                 for table in ("details", "objects", "parts", "frames")
             }
             sources = _held(database)
-    index = {"files": files, "sources": sources}
+            arrays = database.sql(f"SELECT DISTINCT store, {ARRAY} FROM objects").fetchall()
+    metadata = metadata_files(root, arrays)
+    index = {"files": files, "sources": sources, "metadata": metadata}
     storage.put(storage.join(folder, INDEX), json.dumps(index, indent=1).encode() + b"\n")
     return index
 
 
-def gather(root: str, tasks: Sequence[tuple[str, str, str]], scratch: Path) -> None:
+def metadata_files(root: str, arrays: Iterable[tuple[str, str]]) -> dict[str, dict[str, Any]]:
+    """Size and digest of every file of the stores that no shard task writes.
+
+    Args:
+        root: The dataset.
+        arrays: ``(store, array)`` of the arrays that shard tasks write.
+
+    Returns:
+        ``{path relative to the dataset: {"bytes": ..., "sha256": ...}}``, sorted by path.
+    """
+    sharded: dict[str, set[str]] = {}
+    for store, array in arrays:
+        sharded.setdefault(store, set()).add(array)
+    paths = []
+    for store, names in sharded.items():
+        for name in storage.listing(storage.join(root, store)):
+            place = f"{store}/{name}"
+            if name in names:
+                inside = storage.listing(storage.join(root, place))
+                paths += [f"{place}/{file}" for file in inside if file != "c"]
+            else:
+                below = storage.tree(storage.join(root, place))
+                paths += [f"{place}/{file}" for file in below] or [place]
+    found = {}
+    for path in sorted(paths):
+        data = storage.get(storage.join(root, path))
+        found[path] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    return found
+
+
+def gather(
+    root: str,
+    tasks: Sequence[Task],
+    scratch: Path,
+    damaged: Callable[[Task, ManifestError], None] | None = None,
+) -> None:
     """Copy the rows of parts into one scratch file a table.
 
     Args:
         root: The dataset.
         tasks: ``(source, grid, shard)`` of the parts to read.
         scratch: Local folder that gets ``frames``, ``details``, ``objects`` and ``parts``.
+        damaged: Called with each part that cannot be read, which is then left out.
 
     Raises:
-        ManifestError: A part is damaged.
+        ManifestError: A part is damaged, and ``damaged`` was not given.
     """
+
+    def read(task: Task) -> tuple[dict[str, Any], pa.Table] | None:
+        try:
+            return _read(root, task)
+        except ManifestError as error:
+            if damaged is None:
+                raise
+            damaged(task, error)
+            return None
+
     with _Spill(scratch) as spill:
-        rows = ordered(lambda task: _read(root, task), tasks)
+        rows = (row for row in ordered(read, tasks) if row is not None)
         while batch := list(islice(rows, 256)):
             nested = pa.concat_tables([table for _, table in batch])
             for name in parts.LISTS:
@@ -229,7 +280,7 @@ class _Spill:
         self._writers[name].write_table(rows)
 
 
-def _read(root: str, task: tuple[str, str, str]) -> tuple[dict[str, Any], pa.Table]:
+def _read(root: str, task: Task) -> tuple[dict[str, Any], pa.Table]:
     """A part's row in the table of parts, and its own one-row table."""
     source, grid, shard = task
     url = parts.part_url(root, source, grid, shard)

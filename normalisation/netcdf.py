@@ -23,7 +23,7 @@ def dataset(statistics: Statistics) -> xr.Dataset:
         change = f"_change_{entry.step_hours}h" if entry.step_hours else ""
         grouped.setdefault(entry.path.replace("/", "_") + change, []).append(entry)
     parts = [_variable(name, entries).to_dataset() for name, entries in grouped.items()]
-    merged = xr.merge(parts, join="outer", combine_attrs="drop")
+    merged = xr.merge(parts, join="outer", combine_attrs="drop_conflicts")
     merged.attrs = {
         "title": f"Statistics of {statistics.source}, split {statistics.split}",
         "source": statistics.source,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -252,3 +253,5 @@ def _remove(root: str) -> None:
     # The claim goes last: an interrupted removal can be repeated.
     for name in sorted(storage.tree(root), key=lambda name: (name == BEGUN, name)):
         storage.delete(storage.join(root, name))
+    if (folder := storage.local_path(root)) is not None:
+        shutil.rmtree(folder)

@@ -1,16 +1,30 @@
 """How values move between grids: geometry, weights and kernels on NumPy arrays."""
 
 from aurora_prep.regridding.axes import of_grid, rectilinear
+from aurora_prep.regridding.cf import Coordinate, geometry_from_cf
 from aurora_prep.regridding.gaussian import octahedral, reduced_gaussian
 from aurora_prep.regridding.geometry import Geometry, Rectilinear, Reduced
+from aurora_prep.regridding.grib import KEYS, geometry_from_grib, in_rows
+from aurora_prep.regridding.plane_grids import Curvilinear, Projected, Scattered
+from aurora_prep.regridding.planes import Projection, RotatedPole
 from aurora_prep.regridding.regridder import METHODS, Regridder, regridder
 
 __all__ = [
+    "KEYS",
     "METHODS",
+    "Coordinate",
+    "Curvilinear",
     "Geometry",
+    "Projected",
+    "Projection",
     "Rectilinear",
     "Reduced",
     "Regridder",
+    "RotatedPole",
+    "Scattered",
+    "geometry_from_cf",
+    "geometry_from_grib",
+    "in_rows",
     "octahedral",
     "of_grid",
     "rectilinear",

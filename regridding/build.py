@@ -8,6 +8,8 @@ import numpy as np
 
 from aurora_prep.regridding.geometry import CLOSE, FULL_TURN, Geometry, Rectilinear, Reduced
 from aurora_prep.regridding.nearest import nearest_index
+from aurora_prep.regridding.plane_grids import Projected
+from aurora_prep.regridding.polygons import cell_overlaps
 from aurora_prep.regridding.operators import Nearest, Operator, Reorder, Rows
 from aurora_prep.regridding.weights import (
     Line,
@@ -36,9 +38,28 @@ def build(source: Geometry, target: Rectilinear, method: str) -> Operator:
         return Nearest(*target.shape, nearest_index(source, target))
     if isinstance(source, Rectilinear | Reduced):
         return rows_operator(source, target, conservative=method != "bilinear")
-    raise RegridError(
-        "no such method for this kind of grid", source.name, repr(method), "use nearest"
-    )
+    from aurora_prep.regridding.scattered import bilinear, sparse  # noqa: PLC0415  # SciPy
+
+    if method == "bilinear":
+        return bilinear(source, target)
+    return sparse(cell_overlaps(cells_of(source), target), source.size, target)
+
+
+def cells_of(source: Geometry) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Corners of every cell.
+
+    Raises:
+        RegridError: They are not known.
+    """
+    corners = source.cells() if isinstance(source, Projected) else getattr(source, "corners", None)
+    if corners is None:
+        raise RegridError(
+            "conservative weights need the corners of the source cells",
+            source.name,
+            "no corners",
+            "give the geometry its corners, or use bilinear",
+        )
+    return corners
 
 
 def rows_operator(source: Rectilinear | Reduced, target: Rectilinear, *, conservative: bool) -> Rows:

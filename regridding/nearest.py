@@ -42,7 +42,9 @@ def nearest_index(source: Geometry, target: Rectilinear) -> NDArray[np.int64]:
             source.counts,
             target,
         )
-    raise NotImplementedError
+    from aurora_prep.regridding.scattered import nearest_scattered  # noqa: PLC0415  # SciPy
+
+    return nearest_scattered(source, target)
 
 
 def rows_nearest(

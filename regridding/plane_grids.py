@@ -63,11 +63,16 @@ class Projected(Geometry):
         return self.plane.to_sphere(x.ravel(), y.ravel())
 
     @property
+    def is_rotated(self) -> bool:
+        """Whether x is a longitude, about a moved pole."""
+        return isinstance(self.plane, RotatedPole)
+
+    @property
     def turns(self) -> bool:
         """Whether the columns close the circle round a moved pole."""
         step = abs(float(self.x[1] - self.x[0]))
         whole = abs(abs(self.x[-1] - self.x[0]) + step - FULL_TURN) < CLOSE * FULL_TURN
-        return isinstance(self.plane, RotatedPole) and bool(whole)
+        return self.is_rotated and bool(whole)
 
     @staticmethod
     def edges(axis: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -85,7 +90,7 @@ class Projected(Geometry):
     def y_edges(self) -> NDArray[np.float64]:
         """Borders of the rows; those of rotated latitudes end at the moved poles."""
         edges = self.edges(self.y)
-        return np.clip(edges, -POLE, POLE) if isinstance(self.plane, RotatedPole) else edges
+        return np.clip(edges, -POLE, POLE) if self.is_rotated else edges
 
     def cells(self) -> Pair:
         """Corners of every cell, ``(points, 4)``, in turn."""

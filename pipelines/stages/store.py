@@ -7,6 +7,7 @@ setting up wipes, and a run that is resumed must keep what it has.
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,7 +21,6 @@ from aurora_prep.manifest import storage
 from aurora_prep.pipelines.plan import SourcePlan
 from aurora_prep.pipelines.recipe import Recipe
 from aurora_prep.pipelines.stages.shard import layout_of
-from aurora_prep.pipelines.stages.write import CODECS
 from aurora_prep.sources.spec import HOUR, Variable
 
 HOURS_SINCE = "hours since 1900-01-01"
@@ -71,7 +71,8 @@ def template(plan: SourcePlan, variables: Sequence[Variable]) -> xr.Dataset:
             coords.setdefault(name, _leading(plan, name))
         lazy = dask.array.zeros(shape, dtype=np.float32, chunks=-1)
         arrays[variable.short_name] = (dims, lazy, _variable_attributes(variable))
-    return xbeam.make_template(xr.Dataset(arrays, coords))
+    lazy_dataset: xr.Dataset = xbeam.make_template(xr.Dataset(arrays, coords))
+    return lazy_dataset
 
 
 def _set_up(
@@ -84,8 +85,9 @@ def _set_up(
 ) -> None:
     url = storage.join(root, store)
     if not storage.exists(storage.join(url, "zarr.json")):
-        name, level = CODECS[recipe.storage.codec]
-        codec = BloscCodec(cname=name, clevel=level, shuffle="shuffle", typesize=4)
+        codec = BloscCodec.from_dict(
+            layout_of(plan, variables[0], recipe.storage.codec).inner_codec()
+        )
         lazy = template(plan, variables).assign_attrs(attributes)
         encoding: dict[str, dict[str, Any]] = {
             variable.short_name: {"compressors": [codec], "fill_value": np.float32(np.nan)}
@@ -99,14 +101,18 @@ def _set_up(
         shards = {**dict.fromkeys(leading, 1), "level": -1}
         if leading:
             shards[leading[-1]] = plan.frames_per_shard
-        xbeam.setup_zarr(
-            lazy,
-            url,
-            zarr_chunks={d: n for d, n in chunks.items() if d in lazy.dims},
-            zarr_shards={d: n for d, n in shards.items() if d in lazy.dims},
-            zarr_format=3,
-            encoding=encoding,
-        )
+        with warnings.catch_warnings():
+            # xarray reads consolidated metadata, so that opening costs one request; Zarr 3
+            # readers that do not know it ignore it.
+            warnings.filterwarnings("ignore", "Consolidated metadata", UserWarning)
+            xbeam.setup_zarr(
+                lazy,
+                url,
+                zarr_chunks={d: n for d, n in chunks.items() if d in lazy.dims},
+                zarr_shards={d: n for d, n in shards.items() if d in lazy.dims},
+                zarr_format=3,
+                encoding=encoding,
+            )
     for variable in variables:
         where = storage.join(url, variable.short_name, "zarr.json")
         metadata = json.loads(storage.get(where))

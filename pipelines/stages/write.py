@@ -60,15 +60,18 @@ class Layout:
         name, level = CODECS[self.codec]
         return Blosc(cname=name, clevel=level, shuffle=Blosc.SHUFFLE)
 
+    def inner_codec(self) -> dict[str, Any]:
+        """The compressor, as ``zarr.json`` spells it."""
+        name, level = CODECS[self.codec]
+        blosc = {"typesize": 4, "cname": name, "clevel": level, "shuffle": "shuffle"}
+        return {"name": "blosc", "configuration": {**blosc, "blocksize": 0}}
+
     def codecs(self) -> list[dict[str, Any]]:
         """The codec chain, as ``zarr.json`` spells it."""
-        name, level = CODECS[self.codec]
         little = {"name": "bytes", "configuration": {"endian": "little"}}
-        blosc = {"typesize": 4, "cname": name, "clevel": level, "shuffle": "shuffle"}
-        inner = [little, {"name": "blosc", "configuration": {**blosc, "blocksize": 0}}]
         configuration = {
             "chunk_shape": list(self.chunk),
-            "codecs": inner,
+            "codecs": [little, self.inner_codec()],
             "index_codecs": [little, {"name": "crc32c"}],
             "index_location": "end",
         }

@@ -89,9 +89,8 @@ def produce(
         path = files[0]
         if selection.zipped or len(files) > 1 or "zip_for_netcdf" in flaws:
             path = _zipped(files, room / "all.zip")
-        if "truncated" in flaws:
-            # An odd length is no place where a GRIB message could end.
-            os.truncate(path, path.stat().st_size * 3 // 4 | 1)
+        if "truncated" in flaws and selection.data_format == "netcdf":
+            os.truncate(path, path.stat().st_size * 3 // 4)
         with path.open("rb") as file:
             checksum = hashlib.file_digest(file, "md5").hexdigest()
         if "wrong_checksum" in flaws:
@@ -115,6 +114,8 @@ def _grib(selection: Selection, flaws: Collection[str], path: Path, stop: thread
         with path.open("r+b") as file:
             file.seek(ends[middle] - DAMAGED)
             file.write(bytes(DAMAGED))
+    if "truncated" in flaws:
+        os.truncate(path, sum([0, *ends][-2:]) // 2)
     return path
 
 

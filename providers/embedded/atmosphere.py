@@ -274,6 +274,14 @@ LAND = Form(
     limits=(0.0, 1.0),
 )
 
+# Soil types run from 0, which is water, to 7.
+SOIL = Form(
+    mean=3.5,
+    zonal=((-2.0, 3, 0),),
+    waves=(Wave(5.0, 2, phase=-150.0), Wave(7.0, 3, odd=True, phase=80.0)),
+    limits=(0.0, 7.5),
+)
+
 # By path, since Aurora has both a static and an atmospheric z.
 FORMS: Mapping[str, Callable[[float], Form]] = MappingProxyType(
     {
@@ -288,6 +296,7 @@ FORMS: Mapping[str, Callable[[float], Form]] = MappingProxyType(
         "atmospheric/q": _humidity,
         "static/z": _orography,
         "static/lsm": lambda _: LAND,
+        "static/slt": lambda _: SOIL,
     }
 )
 
@@ -305,11 +314,12 @@ def _drawn(variable: Variable, hpa: float) -> Form:
     swing = Wave(0.4, 1 + draw[0] % 3, period=60 + draw[1], phase=draw[2] + hpa / 10.0)
     other = Wave(0.3, 2 + draw[3] % 3, odd=True, period=-(90 + draw[4]), phase=float(draw[5]))
     zonal: tuple[tuple[float, int, int], ...] = ((0.15, 0, 0), (-0.3, 2, 0))
+    limits: tuple[float, float] | None = None
     if variable.nature is Nature.DIRECTION:
         middle, reach = 330.0, 120.0
     elif variable.nature is Nature.CATEGORICAL:
-        low, high = math.ceil(low), math.floor(high)
-        middle, reach = (low + high) / 2.0, (high - low) / 2.0
+        limits = (float(math.ceil(low)), float(math.floor(high)))
+        reach *= 2.5
     elif variable.nature in (Nature.EASTWARD, Nature.NORTHWARD) and low < 0.0 < high:
         middle, reach, zonal = 0.0, 0.5 * min(-low, high), ((0.5, 2, 2),)
     if variable.has_levels:
@@ -322,4 +332,5 @@ def _drawn(variable: Variable, hpa: float) -> Form:
         waves=tuple(
             Wave(reach * w.amplitude, w.number, w.odd, w.period, w.phase) for w in (swing, other)
         ),
+        limits=limits,
     )

@@ -34,7 +34,7 @@ LICENCE = {"id": "synthetic-licence", "revision": 1, "label": "No licence: synth
 
 # A poll waits this long for a job that is about to end. The client sleeps a
 # whole second between polls, which is longer than most small answers take.
-PATIENCE_SECONDS = 0.5
+PATIENCE_SECONDS = 1.0
 
 
 class Store:

@@ -15,7 +15,7 @@ T, Z = ERA5.native("atmospheric/t").variable, ERA5.native("atmospheric/z").varia
 
 
 def assert_true(message, variable, level) -> None:
-    """The message holds the truth within half a packing step, and the reference value's rounding."""
+    """The message holds the truth to half a packing step and the reference value's rounding."""
     expected = truth(
         variable, level, message.valid_time, message.latitude, np.mod(message.longitude, 360.0)
     )

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aurora_prep.normalisation import Histogram, reduce_field
-from aurora_prep.normalisation.histogram import BINS, Binning
+from aurora_prep.normalisation.histogram import BINS, FINEST, Binning, power_coordinate
 
 from .conftest import LIKE, normal, pollutant
 
@@ -21,12 +21,19 @@ def of(values) -> Histogram:
 
 
 @given(floats, floats)
-def test_the_range_fits_and_no_finer_width_would(a: float, b: float) -> None:
+def test_bins_are_as_fine_as_the_range_allows(a: float, b: float) -> None:
     low, high = min(a, b), max(a, b)
     binning = Binning.spanning(low, high)
     assert 1 <= binning.size <= BINS
-    outer = Binning.spanning(-abs(low) * 2 if abs(low) < 1e38 else low, high)
-    assert outer.level >= binning.level or outer.first == binning.first
+    largest = max(abs(power_coordinate(low)), abs(power_coordinate(high)))
+    if largest and binning.level > math.frexp(largest)[1] - FINEST:
+        assert 2 * binning.size >= BINS
+
+
+@given(st.lists(floats, min_size=4, max_size=4))
+def test_wider_extremes_never_give_finer_bins(values) -> None:
+    lowest, low, high, highest = sorted(values)
+    assert Binning.spanning(lowest, highest).level >= Binning.spanning(low, high).level
 
 
 @settings(deadline=None)

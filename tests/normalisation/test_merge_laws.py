@@ -4,6 +4,7 @@ import random
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import reduce
+from itertools import pairwise
 from operator import add
 
 import numpy as np
@@ -35,7 +36,7 @@ def test_any_split_in_any_order(small_frames, whole, splits: int, seed: int) -> 
     chance = random.Random(seed)  # noqa: S311  not for secrets
     shuffled = chance.sample(small_frames, len(small_frames))
     cuts = [0, *sorted(chance.sample(range(1, 1000), splits - 1)), 1000]
-    parts = [ShardStatistics.merge(shuffled[a:b]) for a, b in zip(cuts, cuts[1:], strict=False)]
+    parts = [ShardStatistics.merge(shuffled[a:b]) for a, b in pairwise(cuts)]
     chance.shuffle(parts)
     carried = [ShardStatistics.from_bytes(part.to_bytes()) for part in parts]
 

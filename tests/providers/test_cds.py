@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import pickle
+import re
 import socket
 import threading
 import time
@@ -96,7 +97,7 @@ def test_an_answer_arrives_whole(provider, target, data_format, magic) -> None:
 def test_what_passes_is_waited_out(provider, target, fault, times) -> None:
     cds.download(one_field(), embedded(provider), target, policy=QUICK)
     truth = target.read_bytes()
-    provider.faults.add(fault, times)
+    provider.faults.switch(fault, times)
 
     delivery = cds.download(one_field(), embedded(provider), target, policy=QUICK)
 
@@ -106,7 +107,7 @@ def test_what_passes_is_waited_out(provider, target, fault, times) -> None:
 
 
 def test_a_cut_download_goes_on_where_it_stopped(provider, target) -> None:
-    provider.faults.add("cut", 2)
+    provider.faults.switch("cut", 2)
     cds.download(one_field(), embedded(provider), target, policy=QUICK)
     starts = [exchange.start for exchange in provider.requests if exchange.is_download]
     assert starts[0] == 0
@@ -115,7 +116,7 @@ def test_a_cut_download_goes_on_where_it_stopped(provider, target) -> None:
 
 
 def test_the_store_says_how_long_to_wait(provider, target) -> None:
-    provider.faults.add("too_many_requests")
+    provider.faults.switch("too_many_requests")
     began = time.monotonic()
     cds.download(one_field(), embedded(provider), target, policy=QUICK)
     assert time.monotonic() - began >= 1.0
@@ -126,7 +127,12 @@ def test_the_store_says_how_long_to_wait(provider, target) -> None:
     [
         ("failed_job", FetchError, "ended the job as failed|MARS has returned an error", 1),
         ("rejected_job", FetchError, "ended the job as rejected|breaks a rule", 1),
-        ("licence", FetchError, "licence|accept the licence at http://.*#manage-licences", 1),
+        (
+            "licence",
+            FetchError,
+            "licence|accept the licence at http://.*/datasets/.*#manage-licences",
+            1,
+        ),
         ("asset_gone", FetchError, "did not deliver it whole", 2),
         ("expired", FetchError, "did not deliver it whole", 2),
         ("wrong_checksum", FetchError, "did not deliver it whole|MD5", 2),
@@ -136,13 +142,11 @@ def test_the_store_says_how_long_to_wait(provider, target) -> None:
 def test_what_does_not_pass_ends_the_request(
     provider, target, fault, kind, words, submissions
 ) -> None:
-    provider.faults.add(fault, ALWAYS)
+    provider.faults.switch(fault, ALWAYS)
     with pytest.raises(kind) as caught:
         cds.download(one_field(), embedded(provider), target, policy=QUICK)
     for word in words.split("|"):
-        assert word in str(caught.value).replace(provider.base, "http://.*") or word in str(
-            caught.value
-        )
+        assert re.search(word, str(caught.value))
     accepted = [e for e in provider.requests if e.is_submission and e.status != 503]
     assert len(accepted) == submissions
     assert type(caught.value) is kind
@@ -150,14 +154,14 @@ def test_what_does_not_pass_ends_the_request(
 
 
 def test_a_cut_that_never_heals_is_given_up(provider, target) -> None:
-    provider.faults.add("cut", ALWAYS)
+    provider.faults.switch("cut", ALWAYS)
     with pytest.raises(FetchError):
         cds.download(one_field(), embedded(provider), target, policy=QUICK)
     assert len([e for e in provider.requests if e.is_download]) <= 2 * QUICK.attempts
 
 
 def test_a_queue_that_does_not_move_ends_at_the_deadline(provider, target) -> None:
-    provider.faults.add("slow_queue", ALWAYS)
+    provider.faults.switch("slow_queue", ALWAYS)
     steps: list[Progress] = []
     began = time.monotonic()
     with pytest.raises(FetchError, match="took too long"):
@@ -180,7 +184,7 @@ def test_a_store_that_hangs_is_tried_again(target) -> None:
 
 
 def test_stop_is_heard_while_waiting(provider, target) -> None:
-    provider.faults.add("slow_queue", ALWAYS)
+    provider.faults.switch("slow_queue", ALWAYS)
     stop = threading.Event()
     threading.Timer(0.5, stop.set).start()
     began = time.monotonic()
@@ -250,7 +254,7 @@ class _Echo(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    do_POST = do_HEAD = do_GET
+    do_POST = do_HEAD = do_GET  # noqa: N815  # names the base class looks for
 
     def log_message(self, *_: object) -> None:
         pass
@@ -315,7 +319,7 @@ def test_a_tag_of_an_unknown_kind_is_accepted_when_two_downloads_agree(
     monkeypatch.setenv("CDSAPI_URL", provider.url)
     monkeypatch.setenv("CDSAPI_KEY", provider.key)
     assert Service().resolve() == plain
-    provider.faults.add("wrong_checksum", ALWAYS)
+    provider.faults.switch("wrong_checksum", ALWAYS)
     before = provider.downloads
 
     delivery = cds.download(one_field(), Service(), target, policy=QUICK)

@@ -1,0 +1,51 @@
+"""``demo``: the main job on the embedded provider, at full size."""
+
+from __future__ import annotations
+
+import argparse
+from importlib import resources
+from pathlib import Path
+
+from aurora_prep.pipelines.commands import show
+from aurora_prep.pipelines.commands.run import print_summary
+
+NEXT = """\
+Every value above is synthetic: analytic fields from the embedded provider.
+Try next:
+  aurora-prep manifest {root} query --valid-from 2020-01-01T06
+  aurora-prep statistics {root}
+  aurora-prep verify {root} --deep
+  python -c "import xarray; print(xarray.open_zarr('{root}/era5/0.25.zarr'))"
+For real data, log in to the Climate Data Store once (~/.cdsapirc), write a recipe, then:
+  aurora-prep plan RECIPE
+  aurora-prep run RECIPE"""
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the command."""
+    command = commands.add_parser("demo", help="one day of ERA5 from the embedded provider")
+    command.add_argument("--out", metavar="DIR", default="./out/demo", help="output")
+    command.set_defaults(function=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the demo recipe, or find that it has been run."""
+    from aurora_prep.pipelines.recipe import Recipe
+    from aurora_prep.pipelines.run import run as run_recipe
+
+    place = resources.files("aurora_prep.pipelines").joinpath("demo.yaml")
+    with resources.as_file(place) as path:
+        recipe = Recipe.load(path, output=args.out)
+    show.line(
+        "One day of ERA5 at full size, 4 frames of 69 fields of 721 x 1440, from the embedded"
+        f" provider into {args.out}"
+    )
+    cache = Path(args.out).parent / f"{Path(args.out).name}-cache"
+    outcome = run_recipe(recipe, embedded=True, cache=str(cache))
+    if outcome.had_nothing_to_do:
+        show.line(f"nothing to do: all {outcome.frames} frames are there, nothing is downloaded")
+    show.line()
+    print_summary(outcome.root)
+    show.line()
+    show.line(NEXT.format(root=outcome.root))
+    return 1 if outcome.absent else 0

@@ -1,0 +1,67 @@
+"""``run``: the main job."""
+
+from __future__ import annotations
+
+import argparse
+
+from aurora_prep.pipelines.commands import show
+
+SHOWN = 10
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the command."""
+    command = commands.add_parser("run", help="the main job; an unfinished run is resumed")
+    command.add_argument("recipe", metavar="RECIPE", help="a recipe in YAML")
+    command.add_argument("--out", metavar="URL", help="output, instead of the recipe's")
+    command.add_argument("--overwrite", action="store_true", help="remove a dataset at the output")
+    command.add_argument(
+        "--embedded", action="store_true", help="rehearse with the embedded provider (synthetic)"
+    )
+    command.add_argument("--cache", metavar="DIR", help="folder for raw files")
+    command.add_argument(
+        "--threads", type=int, default=0, metavar="N", help="threads of a worker; default: all"
+    )
+    show.add_json(command)
+    command.set_defaults(function=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run a recipe; 1 when planned frames are not written."""
+    from aurora_prep.pipelines.recipe import Recipe
+    from aurora_prep.pipelines.run import run as run_recipe
+
+    outcome = run_recipe(
+        Recipe.load(args.recipe, output=args.out),
+        overwrite=args.overwrite,
+        embedded=args.embedded,
+        beam_options=args.beam_options,
+        cache=args.cache,
+        threads=args.threads,
+        show=not args.json,
+    )
+    if not args.json and outcome.had_nothing_to_do:
+        show.line(f"nothing to do: all {outcome.frames:,} frames are there already")
+    print_summary(outcome.root, json=args.json)
+    return 1 if outcome.absent else 0
+
+
+def print_summary(root: str, *, json: bool = False) -> None:
+    """Frames per source, the frames that lack with their reasons, and where the shards are."""
+    from aurora_prep.manifest.query import Manifest
+    from aurora_prep.manifest.render import summary_rows, summary_text
+
+    with Manifest.open(root) as manifest:
+        summary, missing = manifest.summary(), manifest.missing()
+        if json:
+            show.as_json(summary_rows(summary))
+            return
+        show.line(summary_text(summary))
+        for row in missing.slice(0, SHOWN).to_pylist():
+            time = f"{row['init_time']:%Y-%m-%dT%H}+{row['lead_time'].total_seconds() / 3600:.0f}h"
+            show.line(f"{row['status']}: {row['source']} {time}: {row['reason']}")
+        if missing.num_rows > SHOWN:
+            rest = missing.num_rows - SHOWN
+            show.line(f"... and {rest:,} more: aurora-prep manifest {root} missing")
+        for store in sorted({f"{row['source']}/{row['grid']}.zarr" for row in summary.to_pylist()}):
+            show.line(f"shards: {root}/{store}")

@@ -1,0 +1,112 @@
+"""``sources``: the catalogue."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from aurora_prep import sources
+from aurora_prep.pipelines.commands import show
+from aurora_prep.sources.spec import HOUR, Cds, Source
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the command."""
+    command = commands.add_parser(
+        "sources", help="the catalogue: products, grids, variables, accesses, licences"
+    )
+    command.add_argument("name", nargs="?", metavar="NAME", help="show one source in full")
+    show.add_json(command)
+    command.set_defaults(function=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print all sources, or one of them in full."""
+    if args.name:
+        source = sources.load(args.name)
+        if args.json:
+            show.as_json(_plain(source))
+        else:
+            _print(source)
+        return 0
+    found = [sources.load(name) for name in sources.names()]
+    if args.json:
+        show.as_json({"sources": [_plain(source) for source in found]})
+    else:
+        show.columns(
+            ("source", "product", "grid", "cadence", "since", "variables", "levels", "accesses"),
+            [_row(source) for source in found],
+        )
+    return 0
+
+
+def _row(source: Source) -> tuple[str, ...]:
+    return (
+        source.name,
+        str(source.product),
+        source.grid.name,
+        f"{source.cadence // HOUR}h",
+        f"{source.first:%Y-%m-%d}",
+        str(len(source.variables)),
+        str(len(source.levels)),
+        ", ".join(access.name for access in source.accesses),
+    )
+
+
+def _print(source: Source) -> None:
+    rows, columns = source.grid.shape
+    show.line(f"{source.name}: {source.title}")
+    show.line(f"  product      {source.product}")
+    show.line(f"  grid         {source.grid.name} degrees, {rows} x {columns}")
+    show.line(f"  times        every {source.cadence // HOUR} h since {source.first:%Y-%m-%d}")
+    show.line(f"  levels       {', '.join(map(str, source.levels))} hPa")
+    for access in source.accesses:
+        collections = access.collections if isinstance(access, Cds) else ()
+        names = ", ".join(collection.dataset for collection in collections)
+        show.line(f"  access       {access.name}{f': {names}' if names else ''}")
+    show.line(f"  licence      {source.licence}")
+    show.line(f"  attribution  {source.attribution}")
+    for note in source.notes:
+        show.line(f"  note         {note}")
+    show.line()
+    show.columns(
+        ("variable", "units", "standard name", "long name", "request name"),
+        [
+            (
+                native.variable.path,
+                native.variable.units,
+                native.variable.standard_name or "-",
+                native.variable.long_name,
+                native.request,
+            )
+            for native in source.natives
+        ],
+    )
+
+
+def _plain(source: Source) -> dict[str, Any]:
+    return {
+        "source": source.name,
+        "title": source.title,
+        "product": str(source.product),
+        "grid": source.grid.name,
+        "shape": list(source.grid.shape),
+        "levels": list(source.levels),
+        "cadence_hours": source.cadence // HOUR,
+        "first": source.first.isoformat(),
+        "accesses": [access.name for access in source.accesses],
+        "licence": source.licence,
+        "attribution": source.attribution,
+        "notes": list(source.notes),
+        "variables": [
+            {
+                "path": native.variable.path,
+                "short_name": native.variable.short_name,
+                "units": native.variable.units,
+                "standard_name": native.variable.standard_name,
+                "long_name": native.variable.long_name,
+                "request": native.request,
+            }
+            for native in source.natives
+        ],
+    }

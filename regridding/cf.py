@@ -1,0 +1,206 @@
+"""Geometry from CF coordinates: names, units, bounds and grid mappings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from pyproj import CRS
+from pyproj.exceptions import CRSError
+
+from aurora_prep.regridding.axes import rectilinear
+from aurora_prep.regridding.plane_grids import Curvilinear, Projected, Scattered
+from aurora_prep.regridding.planes import Projection, RotatedPole
+from aurora_prep.sources.spec import RegridError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from aurora_prep.regridding.geometry import Geometry
+
+DEGREES_NORTH = {
+    "degrees_north",
+    "degree_north",
+    "degree_n",
+    "degrees_n",
+    "degreen",
+    "degreesn",
+}
+DEGREES_EAST = {name.replace("north", "east").replace("n", "e") for name in ()} | {
+    "degrees_east",
+    "degree_east",
+    "degree_e",
+    "degrees_e",
+    "degreee",
+    "degreese",
+}
+NAMES = {
+    "latitude": {"latitude", "lat", "nav_lat", "xlat", "clat"},
+    "longitude": {"longitude", "lon", "nav_lon", "xlong", "clon"},
+}
+METRES = {"m": 1.0, "metre": 1.0, "metres": 1.0, "meter": 1.0, "meters": 1.0, "km": 1000.0}
+
+
+@dataclass(frozen=True, eq=False)
+class Coordinate:
+    """One coordinate variable of a file.
+
+    Attributes:
+        dims: Names of its dimensions.
+        values: Its values.
+        attributes: Its CF attributes: ``units``, ``standard_name``, ``bounds``.
+    """
+
+    dims: tuple[str, ...]
+    values: NDArray[Any]
+    attributes: Mapping[str, object] = field(default_factory=dict)
+
+
+def geometry_from_cf(
+    dims: Sequence[str],
+    coordinates: Mapping[str, Coordinate],
+    grid_mapping: Mapping[str, object] | None = None,
+) -> Geometry:
+    """Geometry of a variable, in the order of its last dimensions.
+
+    Looks, in this order, for projection axes with a grid mapping, for latitude
+    and longitude axes, and for latitude and longitude of every point.
+
+    Args:
+        dims: Dimensions of the variable, the horizontal ones last.
+        coordinates: Coordinate variables by name, bounds included.
+        grid_mapping: Attributes of the grid mapping variable, if there is one.
+
+    Raises:
+        RegridError: No such coordinates, or they are not on the last dimensions.
+    """
+    if grid_mapping and (geometry := from_mapping(dims, coordinates, grid_mapping)) is not None:
+        return geometry
+    latitude, longitude = (found(coordinates, what) for what in NAMES)
+    if latitude is None or longitude is None:
+        raise RegridError(
+            "no latitude and longitude among the coordinates",
+            "geometry_from_cf",
+            f"coordinates {sorted(coordinates)}",
+            "give coordinates with units degrees_north and degrees_east",
+        )
+    if latitude.dims != longitude.dims:
+        check_last(dims, (*latitude.dims, *longitude.dims))
+        return rectilinear(doubles(latitude), doubles(longitude))
+    check_last(dims, latitude.dims)
+    corners = bounds(coordinates, latitude), bounds(coordinates, longitude)
+    known = None if corners[0] is None or corners[1] is None else (corners[0], corners[1])
+    if latitude.values.ndim == 1:
+        return Scattered(doubles(latitude), doubles(longitude), known)
+    straight = np.ptp(latitude.values, axis=1).max() == 0 == np.ptp(longitude.values, axis=0).max()
+    if straight:
+        return rectilinear(doubles(latitude)[:, 0], doubles(longitude)[0])
+    return Curvilinear(doubles(latitude), doubles(longitude), known)
+
+
+def found(coordinates: Mapping[str, Coordinate], what: str) -> Coordinate | None:
+    """The latitude or longitude: by units, then by standard name, then by name."""
+    units = DEGREES_NORTH if what == "latitude" else DEGREES_EAST
+    rules = (
+        lambda _, c: str(c.attributes.get("units", "")).lower() in units,
+        lambda _, c: c.attributes.get("standard_name") == what,
+        lambda name, _: name.lower() in NAMES[what],
+    )
+    for rule in rules:
+        hits = [c for name, c in coordinates.items() if rule(name, c) and c.values.ndim in (1, 2)]
+        hits = [c for c in hits if "grid_" not in str(c.attributes.get("standard_name", ""))]
+        if hits:
+            return hits[0]
+    return None
+
+
+def from_mapping(
+    dims: Sequence[str], coordinates: Mapping[str, Coordinate], mapping: Mapping[str, object]
+) -> Geometry | None:
+    """Geometry from axes in the plane of a grid mapping; ``None`` without such axes."""
+    kind = str(mapping.get("grid_mapping_name", ""))
+    if kind == "latitude_longitude" or not mapping:
+        return None
+    names = (
+        ("grid_latitude", "grid_longitude")
+        if kind == "rotated_latitude_longitude"
+        else ("projection_y_coordinate", "projection_x_coordinate")
+    )
+    axes = [
+        next((c for c in coordinates.values() if c.attributes.get("standard_name") == name), None)
+        for name in names
+    ]
+    y, x = axes
+    if y is None or x is None or y.values.ndim != 1 or x.values.ndim != 1:
+        return None
+    check_last(dims, (*y.dims, *x.dims))
+    if kind == "rotated_latitude_longitude":
+        north = float(cast("float", mapping["grid_north_pole_latitude"]))
+        east = float(cast("float", mapping["grid_north_pole_longitude"]))
+        turn = float(cast("float", mapping.get("north_pole_grid_longitude", 0.0)))
+        return Projected(RotatedPole(-north, east + 180.0, -turn), doubles(x), doubles(y))
+    try:
+        crs = CRS.from_cf(dict(mapping))
+    except (CRSError, KeyError, ValueError) as error:
+        raise RegridError(
+            "the grid mapping is not one that PROJ knows",
+            "geometry_from_cf",
+            f"{dict(mapping)}: {error}",
+            "correct the attributes of the grid mapping variable",
+        ) from error
+    return Projected(Projection(crs.to_wkt()), metres(x), metres(y))
+
+
+def metres(axis: Coordinate) -> NDArray[np.float64]:
+    """A projection axis in metres.
+
+    Raises:
+        RegridError: Its units are not a length.
+    """
+    units = str(axis.attributes.get("units", "m"))
+    if units not in METRES:
+        raise RegridError(
+            "a projection axis is not in metres",
+            "geometry_from_cf",
+            f"units {units!r}",
+            f"use one of {', '.join(METRES)}",
+        )
+    return doubles(axis) * METRES[units]
+
+
+def bounds(
+    coordinates: Mapping[str, Coordinate], axis: Coordinate
+) -> NDArray[np.float64] | None:
+    """Corners of every cell, ``(points, corners)``, where the file has them."""
+    name = axis.attributes.get("bounds")
+    corners = coordinates.get(str(name))
+    if corners is None:
+        return None
+    return np.asarray(corners.values, np.float64).reshape(axis.values.size, -1)
+
+
+def doubles(axis: Coordinate) -> NDArray[np.float64]:
+    """Values in float64; float32 ones are put back on the decimal they stand for."""
+    values = np.asarray(axis.values)
+    if values.dtype == np.float32:
+        decimal = np.round(values.astype(np.float64), 6)
+        return np.where(decimal.astype(np.float32) == values, decimal, values.astype(np.float64))
+    return values.astype(np.float64)
+
+
+def check_last(dims: Sequence[str], wanted: tuple[str, ...]) -> None:
+    """Refuse a variable whose horizontal dimensions are not the last ones.
+
+    Raises:
+        RegridError: They are elsewhere, or in another order.
+    """
+    if tuple(dims[-len(wanted) :]) != wanted:
+        raise RegridError(
+            "the horizontal dimensions are not the last ones",
+            "geometry_from_cf",
+            f"dimensions {tuple(dims)}, coordinates on {wanted}",
+            f"transpose the variable to (..., {', '.join(wanted)})",
+        )
