@@ -23,7 +23,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from aurora_prep.manifest.compact import INDEX, ROWS, TABLES
+from aurora_prep.manifest.compact import INDEX, ROWS
+from aurora_prep.manifest.merge import TABLES
 from aurora_prep.manifest.query import Manifest
 from aurora_prep.manifest.records import FRAMES
 

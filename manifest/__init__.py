@@ -1,7 +1,7 @@
 """What is there: records, queries, coverage and verification."""
 
-from aurora_prep.manifest.compact import PlannedFrame, PlannedFrames
 from aurora_prep.manifest.parts import discard, finished, read_part, write_part
+from aurora_prep.manifest.planned import PlannedFrame, PlannedFrames
 from aurora_prep.manifest.query import Manifest
 from aurora_prep.manifest.records import (
     DetailRecord,

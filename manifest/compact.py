@@ -8,101 +8,37 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from itertools import islice
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple, Self
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from aurora_prep.manifest import engine, parts, storage
-from aurora_prep.manifest.parallel import ordered
-from aurora_prep.manifest.records import DETAILS, FRAMES, OBJECTS, SPAN, TIME, Status
+from aurora_prep.manifest.merge import IDENTITY, TABLES, gather, merge
+from aurora_prep.manifest.planned import PlannedFrame, PlannedFrames, spill_plan
 from aurora_prep.sources.spec import ManifestError
 
-Task = tuple[str, str, str]  # source, grid, shard
+__all__ = ["INDEX", "PlannedFrame", "PlannedFrames", "compact", "metadata_files", "stores_of"]
+
 INDEX = "index.json"
-NOT_DONE = "not done: its shard task has no part"
+ARRAY_METADATA = "zarr.json"
 ROWS = 1 << 17
-PARTS = pa.schema(
-    [
-        pa.field("source", pa.string(), nullable=False),
-        pa.field("grid", pa.string(), nullable=False),
-        pa.field("shard", pa.string(), nullable=False),
-        pa.field("bytes", pa.int64(), nullable=False),
-        pa.field("checksum", pa.string(), nullable=False),
-        pa.field("frames", pa.int32(), nullable=False),
-        pa.field("details", pa.int32(), nullable=False),
-        pa.field("objects", pa.int32(), nullable=False),
-    ]
-)
-TABLES = {"frames": FRAMES, "details": DETAILS, "objects": OBJECTS, "parts": PARTS}
-FRAME_KEY = ("source", "grid", "init_time", "lead_time", "member")
-IDENTITY = {
-    "frames": FRAME_KEY,
-    "details": (*FRAME_KEY, "path", "level"),
-    "objects": ("key",),
-    "parts": ("source", "grid", "shard"),
-}
-ARRAY = "split_part(substr(key, length(store) + 2), '/', 1) AS array"
-PLAN = pa.schema(
-    [
-        pa.field("group_id", pa.int32()),
-        pa.field("init_time", TIME),
-        pa.field("lead_time", SPAN),
-        pa.field("member", pa.int32()),
-        pa.field("split", pa.string()),
-        pa.field("shard", pa.string()),
-        pa.field("reason", pa.string()),
-    ]
-)
-
-
-class PlannedFrame(NamedTuple):
-    """One frame of a plan; any tuple of these values in this order will do."""
-
-    init_time: datetime
-    lead_time: timedelta = timedelta(0)
-    member: int | None = None
-    split: str | None = None
-    shard: str | None = None
-    reason: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedFrames:
-    """Frames planned alike: what they share, and which they are.
-
-    Attributes:
-        source: Name of the source.
-        product: Analysis, reanalysis or forecast.
-        access: Way to the provider.
-        grid: Name of the grid.
-        frames: The frames, as :class:`PlannedFrame` or tuples like it; read once.
-        variables: Paths of the variables that were to be stored.
-        levels: Pressure levels that were to be stored, hPa.
-        store: Zarr store, relative to the dataset.
-        recipe_digest: Digest of the recipe.
-        tokens: Tokens of one frame.
-        synthetic: Whether the embedded provider was to make the values up.
-    """
-
-    source: str
-    product: str
-    access: str
-    grid: str
-    frames: Iterable[PlannedFrame | tuple[Any, ...]]
-    variables: tuple[str, ...] = ()
-    levels: tuple[int, ...] = ()
-    store: str | None = None
-    recipe_digest: str | None = None
-    tokens: int | None = None
-    synthetic: bool = False
+HELD = """
+    WITH grouped AS (
+        SELECT source, grid, split, variables, levels FROM frames GROUP BY ALL),
+    held AS (
+        SELECT source, grid,
+               list_sort(list_distinct(flatten(list(variables)))) AS variables,
+               list_sort(list_distinct(flatten(list(levels)))) AS levels,
+               list_sort(list_distinct(list(split))) AS splits
+        FROM grouped GROUP BY source, grid)
+    SELECT held.source, held.grid, coalesce(planned, 0) AS planned, variables, levels, splits
+    FROM held LEFT JOIN plan_counts USING (source, grid) ORDER BY held.source, held.grid
+"""
 
 
 def compact(root: str, planned: Iterable[PlannedFrames]) -> dict[str, Any]:
@@ -131,7 +67,7 @@ def compact(root: str, planned: Iterable[PlannedFrames]) -> dict[str, Any]:
     with TemporaryDirectory() as name:
         scratch = Path(name)
         gather(root, parts.all_parts(root), scratch)
-        groups = _spill_plan(planned, scratch / "planned")
+        groups = spill_plan(planned, scratch / "planned")
         with engine.connect(scratch) as database:
             merge(database, scratch, groups)
             _refuse_doubles(database)
@@ -140,36 +76,41 @@ def compact(root: str, planned: Iterable[PlannedFrames]) -> dict[str, Any]:
                 for table in ("details", "objects", "parts", "frames")
             }
             sources = _held(database)
-            arrays = database.sql(f"SELECT DISTINCT store, {ARRAY} FROM objects").fetchall()
-    metadata = metadata_files(root, arrays)
-    index = {"files": files, "sources": sources, "metadata": metadata}
+    index = {"files": files, "sources": sources, "metadata": metadata_files(root)}
     storage.put(storage.join(folder, INDEX), json.dumps(index, indent=1).encode() + b"\n")
     return index
 
 
-def metadata_files(root: str, arrays: Iterable[tuple[str, str]]) -> dict[str, dict[str, Any]]:
+def stores_of(root: str) -> list[str]:
+    """Zarr stores of a dataset, relative to it, sorted."""
+    return [
+        f"{folder}/{name}"
+        for folder in storage.listing(root)
+        for name in storage.listing(storage.join(root, folder))
+        if name.endswith(".zarr")
+    ]
+
+
+def metadata_files(root: str) -> dict[str, dict[str, Any]]:
     """Size and digest of every file of the stores that no shard task writes.
 
     Args:
         root: The dataset.
-        arrays: ``(store, array)`` of the arrays that shard tasks write.
 
     Returns:
         ``{path relative to the dataset: {"bytes": ..., "sha256": ...}}``, sorted by path.
     """
-    sharded: dict[str, set[str]] = {}
-    for store, array in arrays:
-        sharded.setdefault(store, set()).add(array)
     paths = []
-    for store, names in sharded.items():
+    for store in stores_of(root):
         for name in storage.listing(storage.join(root, store)):
-            place = f"{store}/{name}"
-            if name in names:
-                inside = storage.listing(storage.join(root, place))
-                paths += [f"{place}/{file}" for file in inside if file != "c"]
-            else:
-                below = storage.tree(storage.join(root, place))
-                paths += [f"{place}/{file}" for file in below] or [place]
+            inside = storage.listing(storage.join(root, store, name))
+            if not inside:
+                paths.append(f"{store}/{name}")
+            elif _is_coordinate(storage.join(root, store, name)):
+                below = storage.tree(storage.join(root, store, name))
+                paths += [f"{store}/{name}/{file}" for file in below]
+            elif ARRAY_METADATA in inside:
+                paths.append(f"{store}/{name}/{ARRAY_METADATA}")
     found = {}
     for path in sorted(paths):
         data = storage.get(storage.join(root, path))
@@ -177,151 +118,13 @@ def metadata_files(root: str, arrays: Iterable[tuple[str, str]]) -> dict[str, di
     return found
 
 
-def gather(
-    root: str,
-    tasks: Sequence[Task],
-    scratch: Path,
-    damaged: Callable[[Task, ManifestError], None] | None = None,
-) -> None:
-    """Copy the rows of parts into one scratch file a table.
-
-    Args:
-        root: The dataset.
-        tasks: ``(source, grid, shard)`` of the parts to read.
-        scratch: Local folder that gets ``frames``, ``details``, ``objects`` and ``parts``.
-        damaged: Called with each part that cannot be read, which is then left out.
-
-    Raises:
-        ManifestError: A part is damaged, and ``damaged`` was not given.
-    """
-
-    def read(task: Task) -> tuple[dict[str, Any], pa.Table] | None:
-        try:
-            return _read(root, task)
-        except ManifestError as error:
-            if damaged is None:
-                raise
-            damaged(task, error)
-            return None
-
-    with _Spill(scratch) as spill:
-        rows = (row for row in ordered(read, tasks) if row is not None)
-        while batch := list(islice(rows, 256)):
-            nested = pa.concat_tables([table for _, table in batch])
-            for name in parts.LISTS:
-                spill.write(name, parts.unnest(nested, name))
-            spill.write("parts", pa.Table.from_pylist([row for row, _ in batch], schema=PARTS))
-
-
-def merge(database: duckdb.DuckDBPyConnection, scratch: Path, groups: pa.Table) -> None:
-    """Define the views ``frames``, ``details``, ``objects``, ``parts`` and ``plan_counts``.
-
-    Args:
-        database: Connection of :func:`aurora_prep.manifest.engine.connect`.
-        scratch: Folder filled by :func:`gather`, with a file ``planned``.
-        groups: What the planned frames share, one row a group.
-    """
-    for name in (*TABLES, "planned"):
-        place = engine.quoted(scratch / name)
-        database.execute(f"CREATE VIEW read_{name} AS FROM read_parquet({place})")
-        if name not in ("frames", "planned"):
-            database.execute(f"CREATE VIEW {name} AS FROM read_{name}")
-    database.register("planned_groups", groups)
-    database.execute(
-        "CREATE VIEW plan AS SELECT * FROM read_planned JOIN planned_groups USING (group_id)"
-    )
-    database.execute(
-        "CREATE VIEW plan_counts AS SELECT source, grid, count(*) AS planned FROM plan GROUP BY ALL"
-    )
-    database.execute(f"CREATE VIEW frames AS FROM read_frames UNION ALL BY NAME ({ABSENT})")
-
-
-HELD = """
-    WITH grouped AS (
-        SELECT source, grid, split, variables, levels FROM frames GROUP BY ALL),
-    held AS (
-        SELECT source, grid,
-               list_sort(list_distinct(flatten(list(variables)))) AS variables,
-               list_sort(list_distinct(flatten(list(levels)))) AS levels,
-               list_sort(list_distinct(list(split))) AS splits
-        FROM grouped GROUP BY source, grid)
-    SELECT held.source, held.grid, coalesce(planned, 0) AS planned, variables, levels, splits
-    FROM held LEFT JOIN plan_counts USING (source, grid) ORDER BY held.source, held.grid
-"""
-ABSENT = f"""
-    SELECT source, product, access, init_time, lead_time,
-           init_time + to_seconds(lead_time) AS valid_time, member, grid, split,
-           '{Status.MISSING}' AS status, coalesce(reason, '{NOT_DONE}') AS reason,
-           variables, levels, store, shard, recipe_digest, tokens, synthetic
-    FROM plan ANTI JOIN read_frames AS there
-      ON plan.source = there.source AND plan.grid = there.grid
-     AND plan.init_time = there.init_time AND plan.lead_time = there.lead_time
-     AND coalesce(plan.member, -1) = coalesce(there.member, -1)
-"""  # noqa: S608  # both are constants of this layer
-
-
-class _Spill:
-    """One growing scratch file a table."""
-
-    def __init__(self, scratch: Path) -> None:
-        self._writers = {
-            name: pq.ParquetWriter(scratch / name, schema, compression="lz4")
-            for name, schema in TABLES.items()
-        }
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for writer in self._writers.values():
-            writer.close()
-
-    def write(self, name: str, rows: pa.Table) -> None:
-        self._writers[name].write_table(rows)
-
-
-def _read(root: str, task: Task) -> tuple[dict[str, Any], pa.Table]:
-    """A part's row in the table of parts, and its own one-row table."""
-    source, grid, shard = task
-    url = parts.part_url(root, source, grid, shard)
-    data = storage.get(url)
-    table = parts.decode(data, url)
-    named = tuple(table.column(name)[0].as_py() for name in ("source", "grid", "shard"))
-    if named != task:
-        raise ManifestError(
-            "a part is not where it belongs",
-            url,
-            f"it says it is {'/'.join(named)}",
-            "delete the part and run the recipe again",
-        )
-    counts = {name: len(table.column(name)[0]) for name in parts.LISTS}
-    checksum = hashlib.sha256(data).hexdigest()
-    row = {"source": source, "grid": grid, "shard": shard, "bytes": len(data)}
-    return {**row, "checksum": checksum, **counts}, table
-
-
-def _spill_plan(planned: Iterable[PlannedFrames], path: Path) -> pa.Table:
-    """Write the planned frames to a scratch file; returns what each group shares."""
-    shared: list[dict[str, Any]] = []
-    constants = [name for name in PlannedFrames.__dataclass_fields__ if name != "frames"]
-    with pq.ParquetWriter(path, PLAN, compression="lz4") as writer:
-        for number, group in enumerate(planned):
-            shared.append({"group_id": number, **{n: getattr(group, n) for n in constants}})
-            rows = iter(group.frames)
-            while batch := list(islice(rows, ROWS)):
-                writer.write_table(_plan_rows(number, batch))
-    columns = [FRAMES.field(name) for name in constants]
-    return pa.Table.from_pylist(shared, schema=pa.schema([PLAN.field("group_id"), *columns]))
-
-
-def _plan_rows(number: int, batch: Sequence[tuple[Any, ...]]) -> pa.Table:
-    whole = [row if len(row) == len(PLAN) - 1 else PlannedFrame(*row) for row in batch]
-    columns = [
-        pa.array(values, PLAN.field(i).type) for i, values in enumerate(zip(*whole, strict=True), 1)
-    ]
-    return pa.Table.from_arrays(
-        [pa.repeat(pa.scalar(number, pa.int32()), len(whole)), *columns], schema=PLAN
-    )
+def _is_coordinate(url: str) -> bool:
+    """Whether a folder of a store is an array of at most one dimension."""
+    try:
+        metadata = json.loads(storage.get(storage.join(url, ARRAY_METADATA)))
+        return len(metadata["shape"]) <= 1
+    except (ManifestError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _refuse_doubles(database: duckdb.DuckDBPyConnection) -> None:

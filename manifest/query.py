@@ -13,7 +13,8 @@ import duckdb
 import pyarrow as pa
 
 from aurora_prep.manifest import engine, storage
-from aurora_prep.manifest.compact import INDEX, TABLES
+from aurora_prep.manifest.compact import INDEX
+from aurora_prep.manifest.merge import TABLES
 from aurora_prep.manifest.records import FRAMES, SPAN, TEXTS, TIME, WHOLES, Status
 from aurora_prep.sources.spec import ManifestError
 

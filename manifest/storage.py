@@ -119,7 +119,7 @@ def exists(url: str) -> bool:
 
 
 def listing(url: str) -> list[str]:
-    """Names directly in a folder, sorted; empty when there is no such folder.
+    """Names directly in a folder, sorted; none in a file, or where there is nothing.
 
     Raises:
         ManifestError: The folder cannot be read.
@@ -134,7 +134,8 @@ def listing(url: str) -> list[str]:
         return []
     except Exception as error:
         raise _unreadable(url, error) from error
-    return sorted({str(name).rstrip("/").rsplit("/", 1)[-1] for name in found})
+    inside = {str(name).rstrip("/") for name in found} - {path.rstrip("/")}
+    return sorted(name.rsplit("/", 1)[-1] for name in inside)
 
 
 def tree(url: str) -> dict[str, int]:
@@ -149,12 +150,14 @@ def tree(url: str) -> dict[str, int]:
             return dict(_local_tree(path))
         files.invalidate_cache(path)
         found = files.find(path, detail=True)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except Exception as error:
         raise _unreadable(url, error) from error
     cut = len(path.rstrip("/")) + 1
-    return {str(name)[cut:]: int(entry["size"]) for name, entry in sorted(found.items())}
+    inside = {str(name)[cut:]: int(entry["size"]) for name, entry in sorted(found.items())}
+    inside.pop("", None)
+    return inside
 
 
 def delete(url: str) -> None:

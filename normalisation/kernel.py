@@ -1,14 +1,14 @@
 """Exact sums and histogram of one field, compiled: releases the GIL, runs threaded.
 
-How a row's sums are exact at the speed of memory. Let ``|x| < 2**T`` in the row.
-Each square (48 bits, exact in float64) is cut at ``2**(2T-40)`` and at
-``2**(2T-80)`` by adding and subtracting a large constant; each half has so few
-bits that 4096 of them add up in float64 without rounding, in any order. When no
-square has bits below ``2**(2T-80)``, no value has bits below ``2**(T-40)``, and
-the plain sums of ``x`` and ``|x|`` are exact too. A row that does have such bits
-(values spread over more than 17 octaves) is added by exponent in integers
-instead. Row sums are whole numbers of units and go into integer limbs of 32 bits,
-as they are and times the weight of the row.
+How a row's sums are exact at the speed of memory. Let ``|x| < 2**T`` in the row,
+and no value have a bit below ``2**B``. Each square (48 bits, exact in float64) is
+cut at ``2**(2T-40)`` by adding and subtracting a large constant. If ``B >= T-40``,
+both parts, and ``x`` and ``|x|``, are whole multiples of a unit so few of which
+make up each number that 4096 of them add up in float64 without rounding, in any
+order: the narrow way, for values within 17 octaves. Other rows are added 37
+octaves at a time, from the largest values down, with more cuts: the wide way. Row
+sums are whole numbers of units and go into integer limbs of 32 bits, as they are
+and times the weight of the row.
 """
 
 import math
@@ -18,6 +18,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from aurora_prep.normalisation.exact import VALUE_BITS, WEIGHT_BITS
+from aurora_prep.normalisation.histogram import ROOT_OF_ONE
 
 SUMS = 7
 """Rows of the limbs: total, absolute, squares; weight, and the three weighted."""
@@ -32,16 +33,23 @@ LANES = 4
 """Histograms filled in turn, so that equal neighbours do not wait for each other."""
 
 HEAD = 40
-"""Bits of a square kept by its first part, and by its second."""
+"""Bits below the largest that the first part of a number keeps."""
 
 SMALLEST_TOP = HEAD - VALUE_BITS
-"""``T - 40`` never goes below the last bit of a float32."""
+"""``T - 40``, the last bit of the narrow sums, never goes below that of a float32."""
+
+SMALLEST_WIDE_TOP = HEAD + HEAD // 2 - VALUE_BITS
+"""Nor does ``T - 60``, the last bit of the wide sums."""
+
+OCTAVES = 37
+"""Values of at least ``2**(T-37)`` have no bits below ``2**(T-60)``."""
 
 I32 = np.int32
 SIGN_FREE = np.int32(0x7FFFFFFF)
 INFINITE = np.int32(0x7F800000)
+NAN = np.int32(0x7FC00000)
 MANTISSA_BITS = 23
-FIRST_WEIGHTED = 3
+TOTAL, ABSOLUTE, SQUARES, FIRST_WEIGHTED = range(4)
 
 Whole = int | np.signedinteger
 Weight = tuple[Whole, Whole, Whole]
@@ -49,13 +57,17 @@ Weight = tuple[Whole, Whole, Whole]
 
 @njit(nogil=True, cache=True)
 def extremes(
-    bits: NDArray[np.int32], tops: NDArray[np.int64], valid: NDArray[np.int64]
+    bits: NDArray[np.int32],
+    tops: NDArray[np.int64],
+    bottoms: NDArray[np.int64],
+    valid: NDArray[np.int64],
 ) -> tuple[Whole, Whole]:
     """Order-preserving keys of the extremes of a field.
 
     Args:
         bits: float32 bit patterns, shape ``(rows, columns)``.
         tops: Filled with ``T`` of every row, shape ``(rows,)``.
+        bottoms: Filled with ``B`` of every row.
         valid: Filled with the number of values of every row that are not NaN.
 
     Returns:
@@ -66,15 +78,19 @@ def extremes(
     lowest, highest = SIGN_FREE, I32(-0x80000000)
     for row in range(bits.shape[0]):
         low, high, absent = SIGN_FREE, I32(-0x80000000), I32(0)
+        smallest = SIGN_FREE
         for column in range(bits.shape[1]):
             pattern = bits[row, column]
             key = I32(pattern ^ I32(I32(pattern >> I32(31)) & SIGN_FREE))
-            nan = I32(pattern & SIGN_FREE) > INFINITE
+            magnitude = I32(pattern & SIGN_FREE)
+            nan = magnitude > INFINITE
+            smallest = I32(min(smallest, SIGN_FREE if magnitude == 0 else magnitude))
             low = I32(min(low, SIGN_FREE if nan else key))
             high = I32(max(high, I32(-0x80000000) if nan else key))
             absent = I32(absent + I32(nan))
-        magnitude = max(high, ~low) if low <= high else 0
-        tops[row] = max((magnitude >> MANTISSA_BITS) - 126, SMALLEST_TOP)
+        largest = max(high, ~low) if low <= high else 0
+        tops[row] = max((largest >> MANTISSA_BITS) - 126, SMALLEST_TOP)
+        bottoms[row] = I32(max(I32(smallest >> MANTISSA_BITS), I32(1))) - 1 - VALUE_BITS
         lowest, highest = I32(min(lowest, low)), I32(max(highest, high))
         valid[row] = bits.shape[1] - absent
     return lowest, highest
@@ -87,45 +103,54 @@ def _plus(left: float, right: float) -> float:
 
 
 @njit(nogil=True, cache=True)
-def _float_sums(values: NDArray[np.float32], top: int) -> tuple[float, float, float, float, float]:
+def _narrow_sums(values: NDArray[np.float32], top: int) -> tuple[float, float, float, float]:
+    """Sums of ``x``, of ``|x|`` and of the two parts of ``x**2``."""
     cut = math.ldexp(1.5, 2 * top - HEAD + 52)
-    fine_cut = math.ldexp(1.5, 2 * top - 2 * HEAD + 52)
-    total, absolute, coarse, fine, rest = 0.0, 0.0, 0.0, 0.0, 0.0
+    total, absolute, coarse, fine = 0.0, 0.0, 0.0, 0.0
     for column in range(values.shape[0]):
         value = values[column]
         x = np.float64(value if value == value else np.float32(0))  # noqa: PLR0124
         square = x * x
         head = (square + cut) - cut
-        tail = square - head
-        middle = (tail + fine_cut) - fine_cut
         total = _plus(total, x)
         absolute = _plus(absolute, abs(x))
         coarse = _plus(coarse, head)
-        fine = _plus(fine, middle)
-        rest = _plus(rest, abs(tail - middle))
-    return total, absolute, coarse, fine, rest
+        fine = _plus(fine, square - head)
+    return total, absolute, coarse, fine
 
 
 @njit(nogil=True, cache=True)
-def _exponent_sums(bits: NDArray[np.int32], sums: NDArray[np.int64]) -> tuple[int, int]:
-    """Sums of mantissas by exponent; returns the range of exponents filled."""
-    first, last = 255, 0
-    for column in range(bits.shape[0]):
-        pattern = bits[column]
-        magnitude = pattern & SIGN_FREE
-        if magnitude == 0 or magnitude > INFINITE:
-            continue
-        exponent = magnitude >> MANTISSA_BITS
-        mantissa = magnitude & 0x7FFFFF
-        if exponent:
-            mantissa |= 0x800000
-        else:
-            exponent = 1
-        first, last = min(first, exponent), max(last, exponent)
-        sums[exponent, 0] += -mantissa if pattern < 0 else mantissa
-        sums[exponent, 1] += mantissa
-        sums[exponent, 2] += mantissa * mantissa
-    return first, last
+def _wide_sums(
+    values: NDArray[np.float32], top: int, above: np.float32, floor: np.float32
+) -> tuple[float, float, float, float, float, float, float]:
+    """As ``_narrow_sums``, with ``x`` and ``|x|`` in two parts and ``x**2`` in three.
+
+    Only values with ``floor <= |x| < above`` are added.
+    """
+    value_cut = math.ldexp(1.5, top - HEAD + 52)
+    cut = math.ldexp(1.5, 2 * top - HEAD + 52)
+    fine_cut = math.ldexp(1.5, 2 * top - 2 * HEAD + 52)
+    total, remainder, absolute, small = 0.0, 0.0, 0.0, 0.0
+    coarse, fine, finest = 0.0, 0.0, 0.0
+    for column in range(values.shape[0]):
+        value = values[column]
+        within = floor <= abs(value) < above
+        x = np.float64(value if within else np.float32(0))
+        size = abs(x)
+        upper = (size + value_cut) - value_cut
+        lower = size - upper
+        square = x * x
+        head = (square + cut) - cut
+        tail = square - head
+        middle = (tail + fine_cut) - fine_cut
+        absolute = _plus(absolute, upper)
+        small = _plus(small, lower)
+        total = _plus(total, upper if x > 0 else -upper)
+        remainder = _plus(remainder, lower if x > 0 else -lower)
+        coarse = _plus(coarse, head)
+        fine = _plus(fine, middle)
+        finest = _plus(finest, tail - middle)
+    return total, remainder, absolute, small, coarse, fine, finest
 
 
 @njit(nogil=True, cache=True)
@@ -169,28 +194,48 @@ def _add_both(
     kind: int,
     value: np.int64,
     offset: Whole,
-    weighted: bool,  # noqa: FBT001
     weight: Weight,
 ) -> None:
     _add(limbs[kind], value, offset)
-    if weighted:
+    if weight[0] or weight[1]:
         _add_product(limbs[FIRST_WEIGHTED + 1 + kind], value, offset, weight)
 
 
 @njit(nogil=True, cache=True)
+def _add_float(
+    limbs: NDArray[np.int64],
+    kind: int,
+    value: float,
+    unit: int,
+    weight: Weight,
+) -> None:
+    """Add an exact sum, a whole multiple of ``2**unit`` below ``2**53`` of them."""
+    offset = unit + (2 * VALUE_BITS if kind == SQUARES else VALUE_BITS)
+    _add_both(limbs, kind, np.int64(math.ldexp(value, -unit)), offset, weight)
+
+
+@njit(nogil=True, cache=True)
 def _fill(
-    values: NDArray[np.float32],
+    bits: NDArray[np.int32],
     scale: np.float32,
     first: np.float32,
-    trash: np.float32,
-    bins: NDArray[np.int32],
     counts: NDArray[np.uint32],
+    coordinates: NDArray[np.int32],
+    bins: NDArray[np.int32],
 ) -> None:
-    size = values.shape[0]
+    """Count a block into the lanes; the last two arrays are for it to work in."""
+    size = bits.shape[0]
     for column in range(size):
-        value = values[column]
-        root = np.copysign(np.sqrt(np.sqrt(np.abs(value))), value)
-        index = np.floor(root * scale) - first
+        pattern = bits[column]
+        magnitude = I32(pattern & SIGN_FREE)
+        root = I32(I32(magnitude >> I32(2)) + ROOT_OF_ONE)
+        root = root if magnitude else I32(0)
+        sign = I32(pattern & I32(-0x80000000))
+        coordinates[column] = NAN if magnitude > INFINITE else I32(root | sign)
+    trash = np.float32(counts.shape[1] - 1)
+    roots = coordinates.view(np.float32)
+    for column in range(size):
+        index = np.floor(roots[column] * scale) - first
         bins[column] = I32(index if index == index else trash)  # noqa: PLR0124
     whole = size - size % LANES
     for column in range(0, whole, LANES):
@@ -203,10 +248,50 @@ def _fill(
 
 
 @njit(nogil=True, cache=True)
+def _add_narrow(
+    limbs: NDArray[np.int64], values: NDArray[np.float32], top: int, weight: Weight
+) -> None:
+    """Add a block of a row whose values are close enough."""
+    total, absolute, coarse, fine = _narrow_sums(values, top)
+    _add_float(limbs, TOTAL, total, top - HEAD, weight)
+    _add_float(limbs, ABSOLUTE, absolute, top - HEAD, weight)
+    _add_float(limbs, SQUARES, coarse, 2 * top - HEAD, weight)
+    _add_float(limbs, SQUARES, fine, 2 * top - 2 * HEAD, weight)
+
+
+@njit(nogil=True, cache=True)
+def _add_wide(
+    limbs: NDArray[np.int64],
+    values: NDArray[np.float32],
+    top: int,
+    bottom: int,
+    weight: Weight,
+) -> None:
+    """Add a block of a row, whatever its values."""
+    above, floor = np.float32(np.inf), np.float32(np.inf)
+    while floor > 0:
+        top = max(top, SMALLEST_WIDE_TOP)
+        last_bit = top - HEAD - HEAD // 2
+        floor = np.float32(0.0 if bottom >= last_bit else math.ldexp(1.0, top - OCTAVES))
+        total, remainder, absolute, small, coarse, fine, finest = _wide_sums(
+            values, top, above, floor
+        )
+        _add_float(limbs, TOTAL, total, top - HEAD, weight)
+        _add_float(limbs, TOTAL, remainder, last_bit, weight)
+        _add_float(limbs, ABSOLUTE, absolute, top - HEAD, weight)
+        _add_float(limbs, ABSOLUTE, small, last_bit, weight)
+        _add_float(limbs, SQUARES, coarse, 2 * top - HEAD, weight)
+        _add_float(limbs, SQUARES, fine, 2 * top - 2 * HEAD, weight)
+        _add_float(limbs, SQUARES, finest, 2 * last_bit, weight)
+        above, top = floor, top - OCTAVES
+
+
+@njit(nogil=True, cache=True)
 def sums(
     values: NDArray[np.float32],
     bits: NDArray[np.int32],
     tops: NDArray[np.int64],
+    bottoms: NDArray[np.int64],
     valid: NDArray[np.int64],
     weights: NDArray[np.float64],
     scale: np.float32,
@@ -219,6 +304,7 @@ def sums(
         values: The field, shape ``(rows, columns)``, finite or NaN.
         bits: The same memory as bit patterns.
         tops: ``T`` of every row, from ``extremes``.
+        bottoms: ``B`` of every row, from ``extremes``.
         valid: Valid values of every row, from ``extremes``.
         weights: Weight of every row, shape ``(rows,)``; empty for none.
         scale: ``2**-level`` of the binning.
@@ -231,37 +317,20 @@ def sums(
     """
     rows, columns = values.shape
     limbs = np.zeros((SUMS, LIMBS), np.int64)
-    table = np.zeros((256, 3), np.int64)
+    coordinates = np.empty(min(columns, BLOCK), np.int32)
     bins = np.empty(min(columns, BLOCK), np.int32)
-    trash = np.float32(counts.shape[1] - 1)
-    weighted = weights.shape[0] > 0
     weight: Weight = (0, 0, 0)
     for row in range(rows):
         top = tops[row]
-        if weighted:
+        if weights.shape[0]:
             weight = _split_weight(weights[row])
             _add_product(limbs[FIRST_WEIGHTED], valid[row], 0, weight)
         for start in range(0, columns, BLOCK):
             stop = min(start + BLOCK, columns)
             block = values[row, start:stop]
-            total, absolute, coarse, fine, rest = _float_sums(block, top)
-            if rest == 0.0:
-                unit = math.ldexp(1.0, HEAD - top)
-                offset = top - HEAD + VALUE_BITS
-                _add_both(limbs, 0, np.int64(total * unit), offset, weighted, weight)
-                _add_both(limbs, 1, np.int64(absolute * unit), offset, weighted, weight)
-                part = np.int64(math.ldexp(coarse, HEAD - 2 * top))
-                _add_both(limbs, 2, part, 2 * offset + HEAD, weighted, weight)
-                part = np.int64(math.ldexp(fine, 2 * HEAD - 2 * top))
-                _add_both(limbs, 2, part, 2 * offset, weighted, weight)
+            if bottoms[row] >= top - HEAD:
+                _add_narrow(limbs, block, top, weight)
             else:
-                lowest, highest = _exponent_sums(bits[row, start:stop], table)
-                for exponent in range(lowest, highest + 1):
-                    offset = exponent - 1
-                    for kind in range(3):
-                        part = table[exponent, kind]
-                        table[exponent, kind] = 0
-                        place = 2 * offset if kind == FIRST_WEIGHTED - 1 else offset
-                        _add_both(limbs, kind, part, place, weighted, weight)
-            _fill(block, scale, first, trash, bins, counts)
+                _add_wide(limbs, block, top, bottoms[row], weight)
+            _fill(bits[row, start:stop], scale, first, counts, coordinates, bins)
     return limbs

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aurora_prep.normalisation.exact import WEIGHT_BITS, Sums
+from aurora_prep.normalisation.histogram import coordinates_of
 
 HALF = 24
 """Squares of 48 bits are summed in two halves of this many."""
@@ -70,7 +71,6 @@ def histogram_counts(
     values: NDArray[np.float32], level: int, first: int, size: int
 ) -> NDArray[np.int64]:
     """Values in each bin of a binning, shape ``(size,)``."""
-    valid = values[~np.isnan(values)]
-    root = np.copysign(np.sqrt(np.sqrt(np.abs(valid))), valid)
-    index = np.floor(np.ldexp(root, -level)).astype(np.int64) - first
+    coordinates = coordinates_of(values[~np.isnan(values)])
+    index = np.floor(np.ldexp(coordinates, -level)).astype(np.int64) - first
     return np.bincount(index, minlength=size).astype(np.int64)

@@ -183,8 +183,8 @@ def _reduce_compiled(
     values: NDArray[np.float32], weights: NDArray[np.float64] | None
 ) -> FieldReduction:
     bits = values.view(np.int32)
-    tops, valid = np.empty(values.shape[0], np.int64), np.empty(values.shape[0], np.int64)
-    low_key, high_key = kernel.extremes(bits, tops, valid)
+    tops, bottoms, valid = np.empty((3, values.shape[0]), np.int64)
+    low_key, high_key = kernel.extremes(bits, tops, bottoms, valid)
     lowest, highest = math.inf, -math.inf
     if low_key <= high_key:
         lowest, highest = _of_key(int(low_key)), _of_key(int(high_key))
@@ -195,6 +195,7 @@ def _reduce_compiled(
         values,
         bits,
         tops,
+        bottoms,
         valid,
         np.empty(0) if weights is None else weights,
         np.float32(math.ldexp(1.0, -binning.level)),

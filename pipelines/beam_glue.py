@@ -13,6 +13,7 @@ from pathlib import Path
 
 import apache_beam as beam
 import xarray_beam as xbeam
+from apache_beam import pvalue
 
 from aurora_prep.manifest.parts import finished, read_part
 from aurora_prep.normalisation import ShardStatistics
@@ -22,7 +23,7 @@ from aurora_prep.pipelines.finish import Failure, Partial, finish_run
 from aurora_prep.pipelines.plan import Plan, ShardTask, SourcePlan, blocks_of_moments, make_plan
 from aurora_prep.pipelines.stages.contents import contents_of
 from aurora_prep.pipelines.stages.decode import STATIC, holdings_of, scan
-from aurora_prep.pipelines.stages.shard import RawFile, Site, prepare_shard
+from aurora_prep.pipelines.stages.shard import Absence, RawFile, Site, prepare_shard
 from aurora_prep.providers.cache import Cache, CachedFile
 from aurora_prep.providers.credentials import Service
 from aurora_prep.providers.fetch import Fetcher
@@ -32,6 +33,7 @@ ShardKey = tuple[int, xbeam.Key]
 Keyed = tuple[ShardKey, RawFile | None]
 Requests = tuple[int, tuple[Request, ...]]
 
+ABSENT = "absent"
 MAX_IN_FLIGHT = 4
 REQUESTS_PER_ELEMENT = 4 * MAX_IN_FLIGHT
 
@@ -156,11 +158,13 @@ def shard(element: tuple[ShardKey, Iterable[RawFile | None]], work: Work) -> Ite
     task = plan.task_at(block_of(plan, key))
     raw = tuple(sorted((f for f in files if f is not None), key=lambda f: f.path))
     if raw:
-        part = prepare_shard(plan, task, raw, work.site)
+        part, absences = prepare_shard(plan, task, raw, work.site)
+        yield from (pvalue.TaggedOutput(ABSENT, absence) for absence in absences)
     else:
         part = read_part(work.site.root, plan.source.name, plan.grid.name, task.name)
     progress.shard_done(len(task.frames))
-    yield f"{plan.source.name}-{plan.grid.name}", part.statistics
+    if part is not None:
+        yield f"{plan.source.name}-{plan.grid.name}", part.statistics
 
 
 def failure_of(element: Keyed) -> Iterator[Failure]:
@@ -170,9 +174,16 @@ def failure_of(element: Keyed) -> Iterator[Failure]:
         yield raw.failure
 
 
-def finish(_: None, partials: list[Partial], failures: list[Failure], *, work: Work) -> int:
+def finish(
+    _: None,
+    partials: list[Partial],
+    absences: list[Absence],
+    failures: list[Failure],
+    *,
+    work: Work,
+) -> int:
     """Close the run, once every shard is done."""
-    return finish_run(work.plan, work.site, partials, sorted(failures))
+    return finish_run(work.plan, work.site, partials, absences, sorted(failures))
 
 
 class StatisticsFn(beam.CombineFn):

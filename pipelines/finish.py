@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,8 @@ from aurora_prep.manifest.tokens import tokens_of
 from aurora_prep.normalisation import ShardStatistics, finish
 from aurora_prep.normalisation.netcdf import to_netcdf
 from aurora_prep.pipelines.plan import Plan, SourcePlan
-from aurora_prep.pipelines.stages.shard import Site
-from aurora_prep.sources.spec import FetchError, FrameKey
+from aurora_prep.pipelines.stages.shard import Absence, Site
+from aurora_prep.sources.spec import DecodeError, FetchError, FrameKey
 
 DATASET = "dataset.json"
 FORMAT, VERSION = "aurora-prep dataset", 1
@@ -28,10 +28,15 @@ EVERY_FRAME = "all"
 
 Partial = tuple[str, bytes]
 Failure = tuple[str, ...]
+Reasons = Mapping[tuple[int, str | None], str]
 
 
 def finish_run(
-    plan: Plan, site: Site, partials: Iterable[Partial], failures: Sequence[Failure]
+    plan: Plan,
+    site: Site,
+    partials: Iterable[Partial],
+    absences: Sequence[Absence],
+    failures: Sequence[Failure],
 ) -> int:
     """Close a run: compact the ledger, round the statistics, publish ``dataset.json``.
 
@@ -39,6 +44,7 @@ def finish_run(
         plan: The plan.
         site: Where the run works.
         partials: Statistics by ``source-grid``.
+        absences: What could not be written, and why.
         failures: The four parts of each error of a provider.
 
     Returns:
@@ -46,12 +52,23 @@ def finish_run(
 
     Raises:
         FetchError: The provider delivered nothing at all: its first error.
+        DecodeError: Static fields are absent: the frames are kept, the dataset
+            is not finished.
     """
-    index = compact(site.root, (planned(entry, site) for entry in plan.sources))
+    reasons = {(a.position, a.frame): a.reason for a in absences}
+    index = compact(site.root, (planned(entry, site, reasons) for entry in plan.sources))
     with Manifest.open(site.root) as manifest:
         summary = manifest.summary().to_pylist()
         if failures and not any(row["written"] for row in summary):
             raise FetchError(*failures[0])
+        for (position, frame), reason in sorted(reasons.items(), key=str):
+            if frame is None:
+                raise DecodeError(
+                    "static fields are absent",
+                    f"{plan.sources[position].source.name}, {plan.sources[position].static_store}",
+                    reason,
+                    "run again when the provider has them, or leave them out of variables:",
+                )
         totals = {f"{row['source']}-{row['grid']}": row for row in summary}
         merged = dict(partials)
         for entry in plan.sources:
@@ -66,14 +83,14 @@ def finish_run(
     return sum(row["frames"] - row["written"] for row in summary)
 
 
-def planned(entry: SourcePlan, site: Site) -> PlannedFrames:
+def planned(entry: SourcePlan, site: Site, reasons: Reasons) -> PlannedFrames:
     """The frames of a source as the manifest wants to hear of them."""
     return PlannedFrames(
         source=entry.source.name,
         product=str(entry.source.product),
         access=entry.recipe.access,
         grid=entry.grid.name,
-        frames=_planned_frames(entry, site),
+        frames=_planned_frames(entry, site, reasons),
         variables=tuple(variable.path for variable in entry.variables),
         levels=tuple(entry.levels),
         store=entry.store,
@@ -83,12 +100,13 @@ def planned(entry: SourcePlan, site: Site) -> PlannedFrames:
     )
 
 
-def _planned_frames(entry: SourcePlan, site: Site) -> Iterator[PlannedFrame]:
+def _planned_frames(entry: SourcePlan, site: Site, reasons: Reasons) -> Iterator[PlannedFrame]:
     for task in entry.tasks():
         for frame in task.frames:
             split = site.recipe.split_of(frame.valid_time)
+            reason = reasons.get((entry.position, str(frame))) if reasons else None
             yield PlannedFrame(
-                frame.init_time, frame.lead_time, frame.member, split, task.name, None
+                frame.init_time, frame.lead_time, frame.member, split, task.name, reason
             )
 
 
@@ -133,12 +151,11 @@ def _dataset(
     plan: Plan, site: Site, totals: dict[str, dict[str, Any]], index: dict[str, Any]
 ) -> dict[str, Any]:
     """The content of ``dataset.json``."""
-    recipe = {key: value for key, value in site.recipe.text.items() if key != "output"}
     return {
         "format": FORMAT,
         "version": VERSION,
         "name": site.recipe.name,
-        "recipe": recipe,
+        "recipe": site.recipe.decisive,
         "recipe_digest": site.recipe.digest,
         "synthetic": any(site.is_synthetic(entry) for entry in plan.sources),
         "sources": [_source(entry, site, totals) for entry in plan.sources],

@@ -8,6 +8,7 @@ import apache_beam as beam
 from apache_beam import pvalue
 
 from aurora_prep.pipelines.beam_glue import (
+    ABSENT,
     Keyed,
     Requests,
     StatisticsFn,
@@ -21,7 +22,6 @@ from aurora_prep.pipelines.beam_glue import (
     pending_requests,
     shard,
 )
-from aurora_prep.pipelines.finish import Partial
 
 
 class Prepare(beam.PTransform):
@@ -46,19 +46,19 @@ class Prepare(beam.PTransform):
         )
         owned = sources | "OwnFiles" >> self._do(own_files).with_output_types(Keyed)
         finished = sources | "Finished" >> self._do(finished_shards).with_output_types(Keyed)
-        statistics = (
+        shards = (
             (fetched, owned, finished)
             | "References" >> beam.Flatten()
             | "ByShard" >> beam.GroupByKey()
-            | "Shard" >> self._do(shard).with_output_types(Partial)
-            | "Statistics" >> beam.CombinePerKey(StatisticsFn())
+            | "Shard" >> self._do(shard).with_outputs(ABSENT, main="statistics")
         )
+        statistics = shards.statistics | "Statistics" >> beam.CombinePerKey(StatisticsFn())
         failures = fetched | "Failures" >> beam.FlatMap(failure_of) | beam.Distinct()
+        sides = (statistics, shards[ABSENT], failures)
         return (
             begin
             | "Once" >> beam.Create([None])
-            | "Finish"
-            >> beam.Map(finish, pvalue.AsList(statistics), pvalue.AsList(failures), work=self.work)
+            | "Finish" >> beam.Map(finish, *map(pvalue.AsList, sides), work=self.work)
         )
 
     def _do(self, function: Callable[..., Iterable[object]]) -> beam.ParDo:

@@ -119,8 +119,13 @@ class Recipe:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the recipe without its output."""
-        return digest_of({key: value for key, value in self.text.items() if key != "output"})
+        """SHA-256 of what decides the output."""
+        return digest_of(self.decisive)
+
+    @property
+    def decisive(self) -> dict[str, Any]:
+        """The recipe without the place of its output."""
+        return {key: value for key, value in self.text.items() if key != "output"}
 
     def split_of(self, valid_time: datetime) -> str | None:
         """The split that holds a valid time."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -30,6 +31,7 @@ from aurora_prep.pipelines.stages.store import set_up_stores
 from aurora_prep.providers.cache import Cache
 from aurora_prep.providers.credentials import Service
 from aurora_prep.providers.embedded import EmbeddedProvider
+from aurora_prep.providers.locks import locked
 from aurora_prep.sources.spec import (
     AuroraPrepError,
     EngineError,
@@ -39,6 +41,7 @@ from aurora_prep.sources.spec import (
 )
 
 LOGGER = logging.getLogger(__name__)
+LOGGER_OF_WORKERS = logging.getLogger("apache_beam.runners.common")
 BEGUN = "manifest/recipe.json"
 
 
@@ -96,32 +99,80 @@ def run(
         cache=folder,
         recipe=recipe,
         synthetic=embedded,
-        created=datetime.now(UTC).replace(tzinfo=None, microsecond=0),
+        created=_now(),
         software_version=aurora_prep.__version__,
         threads=threads,
     )
     plan = make_plan(recipe, site.contents)
     _check_statistics(plan)
-    if overwrite:
-        _remove(site.root)
-    written = _begin(site)
-    if written == plan.frames:
-        return Outcome(site.root, plan.frames, written, 0)
-    for entry in plan.sources:
-        set_up_stores(site.root, entry, recipe, synthetic=site.is_synthetic(entry))
-    with _provider(embedded=embedded and any(not e.files for e in plan.sources)) as service:
-        work = Work(site, service, _incomplete(site.root))
-        done = sum(len(task.frames) for entry in plan.sources for task in work.done(entry))
-        display = Display(plan.frames, done) if show else nullcontext()
-        with display:
-            _run_pipeline(work, options)
+    with _alone(site.root):
+        if overwrite:
+            _remove(site.root)
+        written = _begin(site)
+        if written == plan.frames:
+            return Outcome(site.root, plan.frames, written, 0)
+        storage.sweep(site.root)
+        for entry in plan.sources:
+            set_up_stores(site.root, entry, recipe, synthetic=site.is_synthetic(entry))
+        with _provider(embedded=embedded and any(not e.files for e in plan.sources)) as service:
+            work = Work(site, service, _incomplete(site.root))
+            done = sum(len(task.frames) for entry in plan.sources for task in work.done(entry))
+            display = Display(plan.frames, done) if show else nullcontext()
+            with display:
+                _run_pipeline(work, options)
     with Manifest.open(site.root) as manifest:
         absent = manifest.missing().num_rows
     return Outcome(site.root, plan.frames, done, absent)
 
 
+@contextmanager
+def _alone(root: str) -> Iterator[None]:
+    """Keep a second run away from a local output; the lock dies with its process.
+
+    Raises:
+        WriteError: Another run writes there, or the place cannot be written.
+    """
+    folder = storage.local_path(root)
+    if folder is None:
+        yield
+        return
+
+    def refuse(_: float) -> None:
+        raise WriteError(
+            "another run writes to this output",
+            root,
+            f"{folder}.lock is held by a living process",
+            "wait for it, stop it, or give another --out",
+        )
+
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock = locked(folder.with_name(f"{folder.name}.lock"), waiting=refuse)
+    except OSError as error:
+        raise _unwritable(root, error) from error
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(lock)
+        except OSError as error:
+            raise _unwritable(root, error) from error
+        yield
+
+
+def _unwritable(root: str, error: OSError) -> WriteError:
+    reason = error.strerror or str(error)
+    return WriteError("the output cannot be written", root, reason, "give another --out")
+
+
+def _now() -> datetime:
+    """The time to record; ``SOURCE_DATE_EPOCH`` stands in for the clock."""
+    fixed = os.environ.get("SOURCE_DATE_EPOCH")
+    now = datetime.now(UTC) if fixed is None else datetime.fromtimestamp(int(fixed), UTC)
+    return now.replace(tzinfo=None, microsecond=0)
+
+
 def _run_pipeline(work: Work, options: Any) -> None:
     """Run the pipeline to its end; errors of workers come back as they were raised."""
+    LOGGER_OF_WORKERS.addFilter(_not_ours)
     pipeline = beam.Pipeline(options=options)
     _ = pipeline | "Prepare" >> Prepare(work)
     try:
@@ -137,6 +188,11 @@ def _run_pipeline(work: Work, options: Any) -> None:
             f"state {state}",
             "look at the engine's log, then run the recipe again: what is done stays done",
         )
+
+
+def _not_ours(record: logging.LogRecord) -> bool:
+    """Whether a worker's log record is about anything but an error that we report ourselves."""
+    return LOGGER.isEnabledFor(logging.INFO) or not isinstance(record.msg, AuroraPrepError)
 
 
 def _without_label(error: AuroraPrepError) -> AuroraPrepError:
@@ -185,7 +241,11 @@ def _begin(site: Site) -> int:
         WriteError: The output holds something else, or cannot be written.
     """
     place = storage.join(site.root, BEGUN)
-    claim = {"recipe": site.recipe.text, "digest": site.recipe.digest, "synthetic": site.synthetic}
+    claim = {
+        "recipe": site.recipe.decisive,
+        "digest": site.recipe.digest,
+        "synthetic": site.synthetic,
+    }
     if storage.exists(place):
         found = json.loads(storage.get(place))
         if (found["digest"], found["synthetic"]) != (site.recipe.digest, site.synthetic):

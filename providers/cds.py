@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 import cdsapi
 import requests
@@ -102,10 +103,23 @@ def download(
 
 @contextmanager
 def _client(known: CdsService, policy: Policy) -> Iterator[Any]:
+    """A client whose connections end with the block, downloads given up included."""
+    opened: WeakSet[requests.Response] = WeakSet()
+
+    def remember(response: requests.Response, **_: object) -> None:
+        opened.add(response)
+
+    with requests.Session() as session:
+        session.hooks["response"].append(remember)
+        try:
+            yield _made(known, policy, session)
+        finally:
+            for response in opened:
+                response.close()
+
+
+def _made(known: CdsService, policy: Policy, session: requests.Session) -> Any:
     """A client that says nothing by itself and leaves trying again to us."""
-    # The constructor reads the store's announcements and only warns when it
-    # cannot; the first real call then fails with more to say.
-    warnings.filterwarnings("ignore", category=UserWarning, module=r"ecmwf\.datastores\.client")
 
     def tell(level: int) -> Callable[..., None]:
         def say(message: object, *args: object) -> None:
@@ -115,25 +129,27 @@ def _client(known: CdsService, policy: Policy) -> Iterator[Any]:
 
         return say
 
-    with requests.Session() as session:
-        yield cdsapi.Client(
-            url=known.url,
-            key=known.key,
-            verify=known.verify,
-            quiet=True,
-            progress=False,
-            timeout=(policy.connect_seconds, policy.read_seconds),
-            delete=False,
-            retry_max=1,
-            sleep_max=policy.longest_wait_seconds,
-            wait_until_complete=False,
-            # INFO of the client is chatter of a single job: ours is DEBUG.
-            info_callback=tell(logging.DEBUG),
-            debug_callback=tell(logging.DEBUG),
-            warning_callback=tell(logging.WARNING),
-            error_callback=tell(logging.WARNING),
-            session=session,
-        )
+    # The constructor reads the store's announcements and only warns when it
+    # cannot; the first real call then fails with more to say.
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"ecmwf\.datastores\.client")
+    return cdsapi.Client(
+        url=known.url,
+        key=known.key,
+        verify=known.verify,
+        quiet=True,
+        progress=False,
+        timeout=(policy.connect_seconds, policy.read_seconds),
+        delete=False,
+        retry_max=1,
+        sleep_max=policy.longest_wait_seconds,
+        wait_until_complete=False,
+        # INFO of the client is chatter of a single job: ours is DEBUG.
+        info_callback=tell(logging.DEBUG),
+        debug_callback=tell(logging.DEBUG),
+        warning_callback=tell(logging.WARNING),
+        error_callback=tell(logging.WARNING),
+        session=session,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +214,7 @@ class _Fetch:
             **results.download_options,
             "observer": self._observer(size),
             "chunk_size": CHUNK_BYTES,
+            "session": self.client.session,
         }
         before: set[str] = set()
         for attempt in range(1, DOWNLOADS + 1):

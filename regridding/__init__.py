@@ -5,6 +5,8 @@ from aurora_prep.regridding.cf import Coordinate, geometry_from_cf
 from aurora_prep.regridding.gaussian import octahedral, reduced_gaussian
 from aurora_prep.regridding.geometry import Geometry, Rectilinear, Reduced
 from aurora_prep.regridding.grib import KEYS, geometry_from_grib, in_rows
+from aurora_prep.regridding.mir import mir_message
+from aurora_prep.regridding.physics import directions, following, to_east_north, vectors
 from aurora_prep.regridding.plane_grids import Curvilinear, Projected, Scattered
 from aurora_prep.regridding.planes import Projection, RotatedPole
 from aurora_prep.regridding.regridder import METHODS, Regridder, regridder
@@ -22,12 +24,17 @@ __all__ = [
     "Regridder",
     "RotatedPole",
     "Scattered",
+    "directions",
+    "following",
     "geometry_from_cf",
     "geometry_from_grib",
     "in_rows",
+    "mir_message",
     "octahedral",
     "of_grid",
     "rectilinear",
     "reduced_gaussian",
     "regridder",
+    "to_east_north",
+    "vectors",
 ]

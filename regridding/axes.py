@@ -11,9 +11,10 @@ from aurora_prep.regridding.geometry import CLOSE, FULL_TURN, POLE, Rectilinear
 from aurora_prep.sources.spec import Grid, RegridError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from aurora_prep.regridding.arrays import Doubles
 
-SEAM = 1e-3  # of a step: how far a closed circle may be from 360 degrees
+SEAM = 0.1  # of a step: how much wider the gap between last and first column may be
+SLACK = 1e-3  # of a step: how far from a pole the outermost cell may end
 
 
 def of_grid(grid: Grid) -> Rectilinear:
@@ -25,7 +26,7 @@ def of_grid(grid: Grid) -> Rectilinear:
     return Rectilinear(latitude, longitude, np.clip(rows, -POLE, POLE), np.array(columns))
 
 
-def rectilinear(latitude: NDArray[np.float64], longitude: NDArray[np.float64]) -> Rectilinear:
+def rectilinear(latitude: Doubles, longitude: Doubles) -> Rectilinear:
     """Geometry of any two monotonic axes, cell borders half-way between points.
 
     Regular and Gaussian latitudes are recognised; the outermost cells of a
@@ -46,7 +47,7 @@ def rectilinear(latitude: NDArray[np.float64], longitude: NDArray[np.float64]) -
     return Rectilinear(latitude, longitude, latitude_edges(latitude), longitude_edges(longitude))
 
 
-def unwrapped(longitude: NDArray[np.float64]) -> NDArray[np.float64]:
+def unwrapped(longitude: Doubles) -> Doubles:
     """Longitudes without the jump of 360 degrees, in the direction of most steps."""
     if longitude.ndim != 1 or len(longitude) < 2:  # noqa: PLR2004  # two make a step
         return longitude
@@ -57,8 +58,8 @@ def unwrapped(longitude: NDArray[np.float64]) -> NDArray[np.float64]:
     return longitude + (FULL_TURN if eastward else -FULL_TURN) * turns
 
 
-def longitude_edges(longitude: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Borders half-way between columns; a grid whose columns close the circle is closed."""
+def longitude_edges(longitude: Doubles) -> Doubles:
+    """Borders half-way between columns; closed where the gap left is no wider than a step."""
     if len(longitude) < 2:  # noqa: PLR2004  # the width of a single column is not known
         raise RegridError(
             "a single column has no width",
@@ -70,15 +71,15 @@ def longitude_edges(longitude: NDArray[np.float64]) -> NDArray[np.float64]:
     steps = np.diff(longitude)
     turn = FULL_TURN if steps[0] > 0 else -FULL_TURN
     gap = turn - (longitude[-1] - longitude[0])
-    mean = abs(steps).mean()
-    if abs(abs(gap) - mean) <= max(SEAM * mean * len(longitude), CLOSE) and gap * turn > 0:
+    widest = np.abs(steps).max()
+    if 0 < gap / np.sign(turn) <= widest * (1 + SEAM):
         first = longitude[0] - gap / 2
         return np.concatenate([[first], middle, [first + turn]])
     first, last = longitude[0] - steps[0] / 2, longitude[-1] + steps[-1] / 2
     return np.concatenate([[first], middle, [last]])
 
 
-def latitude_edges(latitude: NDArray[np.float64]) -> NDArray[np.float64]:
+def latitude_edges(latitude: Doubles) -> Doubles:
     """Borders half-way between rows, never beyond a pole."""
     if len(latitude) < 2:  # noqa: PLR2004  # the width of a single row is not known
         raise RegridError(
@@ -92,6 +93,6 @@ def latitude_edges(latitude: NDArray[np.float64]) -> NDArray[np.float64]:
     steps = np.diff(latitude)
     middle = (latitude[1:] + latitude[:-1]) / 2
     ends = np.array([latitude[0] - steps[0] / 2, latitude[-1] + steps[-1] / 2])
-    slack = SEAM * np.abs(steps[[0, -1]])
+    slack = SLACK * np.abs(steps[[0, -1]])
     ends = np.where(np.abs(ends) > POLE - slack, np.copysign(POLE, ends), ends)
     return np.concatenate([ends[:1], middle, ends[1:]])

@@ -8,9 +8,10 @@ import numpy as np
 
 from aurora_prep.regridding.geometry import CLOSE, FULL_TURN, Geometry, Rectilinear, Reduced
 from aurora_prep.regridding.nearest import nearest_index
+from aurora_prep.regridding.operators import Nearest, Operator, Reorder
 from aurora_prep.regridding.plane_grids import Projected
 from aurora_prep.regridding.polygons import cell_overlaps
-from aurora_prep.regridding.operators import Nearest, Operator, Reorder, Rows
+from aurora_prep.regridding.rows import Rows
 from aurora_prep.regridding.weights import (
     Line,
     linear,
@@ -23,7 +24,7 @@ from aurora_prep.regridding.weights import (
 from aurora_prep.sources.spec import RegridError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from aurora_prep.regridding.arrays import Doubles, Pair, Places, Positions
 
 
 def build(source: Geometry, target: Rectilinear, method: str) -> Operator:
@@ -33,9 +34,13 @@ def build(source: Geometry, target: Rectilinear, method: str) -> Operator:
         RegridError: The method does not exist for this kind of source.
     """
     if isinstance(source, Rectilinear) and (index := same_points(source, target)) is not None:
-        return Reorder(*target.shape, index)
+        return Reorder(rows=target.shape[0], columns=target.shape[1], index=index)
     if method == "nearest":
-        return Nearest(*target.shape, nearest_index(source, target))
+        return Nearest(
+            rows=target.shape[0],
+            columns=target.shape[1],
+            index=nearest_index(source, target),
+        )
     if isinstance(source, Rectilinear | Reduced):
         return rows_operator(source, target, conservative=method != "bilinear")
     from aurora_prep.regridding.scattered import bilinear, sparse  # noqa: PLC0415  # SciPy
@@ -45,7 +50,7 @@ def build(source: Geometry, target: Rectilinear, method: str) -> Operator:
     return sparse(cell_overlaps(cells_of(source), target), source.size, target)
 
 
-def cells_of(source: Geometry) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def cells_of(source: Geometry) -> Pair:
     """Corners of every cell.
 
     Raises:
@@ -62,12 +67,14 @@ def cells_of(source: Geometry) -> tuple[NDArray[np.float64], NDArray[np.float64]
     return corners
 
 
-def rows_operator(source: Rectilinear | Reduced, target: Rectilinear, *, conservative: bool) -> Rows:
+def rows_operator(
+    source: Rectilinear | Reduced, target: Rectilinear, *, conservative: bool
+) -> Rows:
     """Separable weights, conservative or bilinear, from a grid that has rows."""
     if conservative:
         between = overlaps(source.latitude_edges, target.latitude_edges, sines)
     else:
-        between = rows_linear(row_latitudes(source), source.latitude_edges, target.latitude)
+        between = rows_linear(source.latitude, source.latitude_edges, target.latitude)
     kinds, pattern, offsets, ends = row_patterns(source)
     lines = [
         turned_overlaps(edges, target.longitude_edges)
@@ -79,7 +86,8 @@ def rows_operator(source: Rectilinear | Reduced, target: Rectilinear, *, conserv
     sizes = [index.size for index, _ in filled]
     row_index, row_weight = filled_places(between.index, between.weight)
     return Rows(
-        *target.shape,
+        rows=target.shape[0],
+        columns=target.shape[1],
         offsets=offsets,
         pattern=pattern,
         pattern_start=np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64),
@@ -94,18 +102,13 @@ def rows_operator(source: Rectilinear | Reduced, target: Rectilinear, *, conserv
     )
 
 
-def row_latitudes(source: Rectilinear | Reduced) -> NDArray[np.float64]:
-    """Latitudes of the rows of a grid."""
-    return source.latitude
-
-
 def row_patterns(
     source: Rectilinear | Reduced,
 ) -> tuple[
-    list[tuple[NDArray[np.float64], NDArray[np.float64]]],
-    NDArray[np.int64],
-    NDArray[np.int64],
-    NDArray[np.float64],
+    list[Pair],
+    Positions,
+    Positions,
+    Doubles,
 ]:
     """Distinct rows (points and cell borders), which one each row is, offsets, end rows."""
     if isinstance(source, Rectilinear):
@@ -125,9 +128,7 @@ def row_patterns(
     return kinds, which, source.offsets, ends
 
 
-def filled_places(
-    index: NDArray[np.uint32], weight: NDArray[np.float64]
-) -> tuple[NDArray[np.uint32], NDArray[np.float64]]:
+def filled_places(index: Places, weight: Doubles) -> tuple[Places, Doubles]:
     """Pad to 2, 4 or a multiple of 4 places with the first index at weight zero."""
     width = len(index)
     wanted = 2 if width <= 2 else -(-width // 4) * 4  # noqa: PLR2004  # what the kernels take
@@ -137,12 +138,12 @@ def filled_places(
     return index.astype(np.uint32), weight
 
 
-def is_turn(edges: NDArray[np.float64]) -> bool:
+def is_turn(edges: Doubles) -> bool:
     """Whether cell borders close the circle."""
     return abs(abs(float(edges[-1] - edges[0])) - FULL_TURN) < CLOSE
 
 
-def same_points(source: Rectilinear, target: Rectilinear) -> NDArray[np.int64] | None:
+def same_points(source: Rectilinear, target: Rectilinear) -> Positions | None:
     """Source position of every target point when both grids are the same points."""
     if source.shape != target.shape:
         return None
@@ -155,7 +156,7 @@ def same_points(source: Rectilinear, target: Rectilinear) -> NDArray[np.int64] |
     return (rows[:, None] * source.shape[1] + columns).ravel()
 
 
-def matched(line: Line, count: int) -> NDArray[np.int64] | None:
+def matched(line: Line, count: int) -> Positions | None:
     """The permutation a line of single whole weights is, or ``None``."""
     if not np.all(line.weight[0] == 1):
         return None

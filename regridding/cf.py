@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from aurora_prep.regridding.arrays import Doubles
     from aurora_prep.regridding.geometry import Geometry
 
 DEGREES_NORTH = {
@@ -29,7 +30,7 @@ DEGREES_NORTH = {
     "degreen",
     "degreesn",
 }
-DEGREES_EAST = {name.replace("north", "east").replace("n", "e") for name in ()} | {
+DEGREES_EAST = {
     "degrees_east",
     "degree_east",
     "degree_e",
@@ -154,7 +155,7 @@ def from_mapping(
     return Projected(Projection(crs.to_wkt()), metres(x), metres(y))
 
 
-def metres(axis: Coordinate) -> NDArray[np.float64]:
+def metres(axis: Coordinate) -> Doubles:
     """A projection axis in metres.
 
     Raises:
@@ -171,9 +172,7 @@ def metres(axis: Coordinate) -> NDArray[np.float64]:
     return doubles(axis) * METRES[units]
 
 
-def bounds(
-    coordinates: Mapping[str, Coordinate], axis: Coordinate
-) -> NDArray[np.float64] | None:
+def bounds(coordinates: Mapping[str, Coordinate], axis: Coordinate) -> Doubles | None:
     """Corners of every cell, ``(points, corners)``, where the file has them."""
     name = axis.attributes.get("bounds")
     corners = coordinates.get(str(name))
@@ -182,7 +181,7 @@ def bounds(
     return np.asarray(corners.values, np.float64).reshape(axis.values.size, -1)
 
 
-def doubles(axis: Coordinate) -> NDArray[np.float64]:
+def doubles(axis: Coordinate) -> Doubles:
     """Values in float64; float32 ones are put back on the decimal they stand for."""
     values = np.asarray(axis.values)
     if values.dtype == np.float32:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 try:
     import numba
 except ImportError:
-    numba = None
+    numba = None  # type: ignore[assignment,unused-ignore]
 
 HAVE_NUMBA = numba is not None
 

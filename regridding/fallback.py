@@ -16,9 +16,9 @@ from scipy.sparse import csr_array
 from aurora_prep.regridding.kernels import COMPLETE
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from aurora_prep.regridding.operators import Field, Rows, Sparse
+    from aurora_prep.regridding.arrays import Doubles, Field
+    from aurora_prep.regridding.operators import Sparse
+    from aurora_prep.regridding.rows import Rows
     from aurora_prep.sources.spec import Nature
 
 
@@ -37,8 +37,8 @@ def rows(
     beyond = operator.beyond(source, operator.longitude, threshold, nature).astype(np.float64)
     shape = len(operator.pattern), operator.columns
     for field, poles, target in zip(source, beyond, out, strict=True):
-        valid = np.isfinite(field)
-        here = np.isfinite(poles)
+        valid = ~np.isnan(field)
+        here = ~np.isnan(poles)
         values = (along @ np.where(valid, field, 0.0)).reshape(shape)
         weights = (along @ valid.astype(np.float64)).reshape(shape)
         sums = between @ np.concatenate([values, np.where(here, poles, 0.0)])
@@ -56,14 +56,12 @@ def sparse(
         shape=(operator.rows * operator.columns, source.shape[1]),
     )[first:last]
     for field, target in zip(source, out, strict=True):
-        valid = np.isfinite(field)
+        valid = ~np.isnan(field)
         sums, parts = matrix @ np.where(valid, field, 0.0), matrix @ valid.astype(np.float64)
         target[start:stop] = finished(sums, parts, threshold).reshape(-1, operator.columns)
 
 
-def finished(
-    sums: NDArray[np.float64], parts: NDArray[np.float64], threshold: float
-) -> NDArray[np.float64]:
+def finished(sums: Doubles, parts: Doubles, threshold: float) -> Doubles:
     """Means over valid parts; NaN where they are too small."""
     means = np.divide(sums, parts, out=np.full(sums.shape, np.nan), where=parts > 0)
     means = np.where(parts >= COMPLETE, sums, means)

@@ -13,14 +13,14 @@ from aurora_prep.sources.spec import RegridError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
+    from aurora_prep.regridding.arrays import Doubles, Positions
 
 NEWTON_STEPS = 10
 READ_TO = 1.1e-3  # degrees: GRIB edition 1 writes latitudes to a thousandth
 
 
 @lru_cache(maxsize=16)
-def gaussian_latitudes(order: int) -> NDArray[np.float64]:
+def gaussian_latitudes(order: int) -> Doubles:
     """Latitudes of the Gaussian grid with ``order`` rows between pole and equator.
 
     They are the zeros of the Legendre polynomial of degree ``2 * order``, as
@@ -54,14 +54,14 @@ def gaussian_latitudes(order: int) -> NDArray[np.float64]:
     return latitudes
 
 
-def gaussian_edges(order: int, north_first: bool = True) -> NDArray[np.float64]:  # noqa: FBT001, FBT002
+def gaussian_edges(order: int, north_first: bool = True) -> Doubles:  # noqa: FBT001, FBT002
     """Borders half-way between Gaussian latitudes, the outermost at the poles."""
     latitude = gaussian_latitudes(order)
     edges = np.concatenate([[POLE], (latitude[1:] + latitude[:-1]) / 2, [-POLE]])
     return edges if north_first else edges[::-1].copy()
 
 
-def gaussian_order(latitude: NDArray[np.float64]) -> int | None:
+def gaussian_order(latitude: Doubles) -> int | None:
     """The ``N`` of a whole Gaussian axis written with any usual rounding, or ``None``."""
     order, odd = divmod(len(latitude), 2)
     steps = np.abs(np.diff(latitude))
@@ -71,7 +71,7 @@ def gaussian_order(latitude: NDArray[np.float64]) -> int | None:
     return order if np.max(np.abs(truth - latitude)) < READ_TO else None
 
 
-def octahedral_counts(order: int) -> NDArray[np.int64]:
+def octahedral_counts(order: int) -> Positions:
     """Points in each row of the octahedral grid O``order``: 20, 24, 28 and so on."""
     north = 20 + 4 * np.arange(order)
     return np.concatenate([north, north[::-1]])
@@ -82,7 +82,7 @@ def octahedral(order: int) -> Reduced:
     return reduced_gaussian(order, octahedral_counts(order))
 
 
-def reduced_gaussian(order: int, counts: Sequence[int] | NDArray[np.int64]) -> Reduced:
+def reduced_gaussian(order: int, counts: Sequence[int] | Positions) -> Reduced:
     """A global reduced Gaussian grid, north to south, rows starting at Greenwich.
 
     Args:

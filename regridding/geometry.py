@@ -13,9 +13,7 @@ import numpy as np
 from aurora_prep.sources.spec import RegridError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-Doubles = "NDArray[np.float64]"
+    from aurora_prep.regridding.arrays import Doubles, Pair, Positions
 
 FULL_TURN = 360.0
 POLE = 90.0
@@ -47,7 +45,7 @@ class Geometry(ABC):
         """What tells this grid from all others: texts, numbers and arrays."""
 
     @abstractmethod
-    def points(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def points(self) -> Pair:
         """Latitude and longitude of every point in degrees, flat, in field order."""
 
     @property
@@ -102,10 +100,10 @@ class Rectilinear(Geometry):
             ``(columns + 1,)``; exactly one turn apart when the grid is periodic.
     """
 
-    latitude: NDArray[np.float64]
-    longitude: NDArray[np.float64]
-    latitude_edges: NDArray[np.float64]
-    longitude_edges: NDArray[np.float64]
+    latitude: Doubles
+    longitude: Doubles
+    latitude_edges: Doubles
+    longitude_edges: Doubles
 
     def __post_init__(self) -> None:
         check_axis("latitude", self.latitude, self.latitude_edges)
@@ -127,19 +125,23 @@ class Rectilinear(Geometry):
 
     @property
     def name(self) -> str:
+        """Kind, size and extent."""
         return "rectilinear {}x{} lat {:g}..{:g} lon {:g}..{:g}".format(
             *self.shape, *self.latitude[[0, -1]], *self.longitude[[0, -1]]
         )
 
     @property
     def spacing(self) -> float:
+        """Distance between neighbours, degrees of a great circle."""
         rows = span(self.latitude_edges) / len(self.latitude)
         return max(rows, span(self.longitude_edges) / len(self.longitude))
 
     def parts(self) -> tuple[object, ...]:
+        """What tells it from all others."""
         return self.latitude, self.longitude, self.latitude_edges, self.longitude_edges
 
-    def points(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def points(self) -> Pair:
+        """Latitude and longitude of every point, degrees, flat."""
         latitude, longitude = np.meshgrid(self.latitude, self.longitude, indexing="ij")
         return latitude.ravel(), longitude.ravel()
 
@@ -159,11 +161,11 @@ class Reduced(Geometry):
         step: Degrees between the points of each row, ``(rows,)``, positive.
     """
 
-    latitude: NDArray[np.float64]
-    latitude_edges: NDArray[np.float64]
-    counts: NDArray[np.int64]
-    first: NDArray[np.float64]
-    step: NDArray[np.float64]
+    latitude: Doubles
+    latitude_edges: Doubles
+    counts: Positions
+    first: Doubles
+    step: Doubles
 
     def __post_init__(self) -> None:
         check_axis("latitude", self.latitude, self.latitude_edges)
@@ -184,39 +186,43 @@ class Reduced(Geometry):
 
     @property
     def name(self) -> str:
+        """Kind, size and extent."""
         return "reduced {} rows {} points lat {:g}..{:g}".format(
             len(self.latitude), self.size, *self.latitude[[0, -1]]
         )
 
     @property
     def spacing(self) -> float:
+        """Distance between neighbours, degrees of a great circle."""
         return span(self.latitude_edges) / len(self.latitude)
 
     @cached_property
-    def offsets(self) -> NDArray[np.int64]:
+    def offsets(self) -> Positions:
         """Where each row starts in the field, ``(rows + 1,)``."""
         return np.concatenate([[0], np.cumsum(self.counts)]).astype(np.int64)
 
     def parts(self) -> tuple[object, ...]:
+        """What tells it from all others."""
         return self.latitude, self.latitude_edges, self.counts, self.first, self.step
 
-    def row(self, row: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def row(self, row: int) -> Pair:
         """Longitudes and cell borders of one row, in degrees."""
         first, step, count = self.first[row], self.step[row], int(self.counts[row])
         return first + step * np.arange(count), first + step * (np.arange(count + 1) - 0.5)
 
-    def points(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def points(self) -> Pair:
+        """Latitude and longitude of every point, degrees, flat."""
         column = np.arange(self.size) - np.repeat(self.offsets[:-1], self.counts)
         longitude = np.repeat(self.first, self.counts) + column * np.repeat(self.step, self.counts)
         return np.repeat(self.latitude, self.counts), longitude
 
 
-def span(edges: NDArray[np.float64]) -> float:
+def span(edges: Doubles) -> float:
     """Distance between the first and the last edge."""
     return abs(float(edges[-1] - edges[0]))
 
 
-def check_axis(what: str, points: NDArray[np.float64], edges: NDArray[np.float64]) -> None:
+def check_axis(what: str, points: Doubles, edges: Doubles) -> None:
     """Refuse an axis that is not finite and monotonic with one cell a point.
 
     Raises:
@@ -235,7 +241,7 @@ def check_axis(what: str, points: NDArray[np.float64], edges: NDArray[np.float64
         )
 
 
-def check_latitudes(latitude: NDArray[np.float64], edges: NDArray[np.float64]) -> None:
+def check_latitudes(latitude: Doubles, edges: Doubles) -> None:
     """Refuse latitudes beyond a pole.
 
     Raises:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from aurora_prep.regridding.arrays import Doubles, Positions
+
 KEYS = (
     "gridType",
     "Ni",
@@ -156,7 +158,7 @@ def regular(keys: Mapping[str, object]) -> Rectilinear:
     return rectilinear(latitude_axis(keys), longitude_axis(keys))
 
 
-def latitude_axis(keys: Mapping[str, object]) -> NDArray[np.float64]:
+def latitude_axis(keys: Mapping[str, object]) -> Doubles:
     """Evenly spaced latitudes from the corners of the grid."""
     first = number(keys, "latitudeOfFirstGridPointInDegrees")
     last = number(keys, "latitudeOfLastGridPointInDegrees")
@@ -167,7 +169,7 @@ def latitude_axis(keys: Mapping[str, object]) -> NDArray[np.float64]:
     return np.clip(axis, -POLE, POLE) if np.abs(axis).max() < POLE + READ_TO else axis
 
 
-def longitude_axis(keys: Mapping[str, object]) -> NDArray[np.float64]:
+def longitude_axis(keys: Mapping[str, object]) -> Doubles:
     """Evenly spaced longitudes, unwrapped in the direction of scanning."""
     first = number(keys, "longitudeOfFirstGridPointInDegrees")
     last = number(keys, "longitudeOfLastGridPointInDegrees")
@@ -179,7 +181,7 @@ def longitude_axis(keys: Mapping[str, object]) -> NDArray[np.float64]:
 
 def evenly(
     keys: Mapping[str, object], first: float, last: float, count: int, increment: str
-) -> NDArray[np.float64]:
+) -> Doubles:
     """Points from ``first`` to ``last``, on round numbers when those are meant.
 
     Raises:
@@ -233,7 +235,7 @@ def regular_gaussian(keys: Mapping[str, object]) -> Rectilinear:
     return Rectilinear(latitude, columns.longitude, edges, columns.longitude_edges)
 
 
-def row_lengths(keys: Mapping[str, object]) -> NDArray[np.int64]:
+def row_lengths(keys: Mapping[str, object]) -> Positions:
     """``pl``: points in each row."""
     counts = np.asarray(keys.get("pl", ()), dtype=np.int64)
     if counts.ndim != 1 or counts.size == 0:

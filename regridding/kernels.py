@@ -2,7 +2,7 @@
 
 Every kernel works on a range of target rows, so that a field can be split
 between threads without changing a bit of the result; scratch is its own.
-Sums are float64. As long as a row has no missing value it goes the quick way,
+Doubles are float64. As long as a row has no missing value it goes the quick way,
 without counting valid weight; both ways add in the same order and give the
 same bits. Weights come in 2, 4 or a multiple of 4 places a target: fixed
 numbers keep the inner loops in vector units.
@@ -10,7 +10,7 @@ numbers keep the inner loops in vector units.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,10 +19,8 @@ from aurora_prep.regridding.compiled import compiled
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Field = NDArray[np.float32] | NDArray[np.float64]
-    Row = Field
-    Sums = NDArray[np.float64]
-    Places = NDArray[np.uint32]
+    from aurora_prep.regridding.arrays import Doubles, Field, Places, Positions
+
 
 COMPLETE = 1 - 1e-12  # a sum of valid weights above this is all of them
 PAIR = 2
@@ -38,14 +36,16 @@ def finish(total: float, valid: float, threshold: float) -> float:
 
 
 @compiled
-def mix(rows: tuple[Row, Row, Row, Row], weights: Sums, fresh: bool, total: Sums) -> None:  # noqa: FBT001
-    """``total (+)= sum of weight * row`` over four rows; NaN spreads."""
+def mix(
+    rows: tuple[Field, Field, Field, Field], weights: Doubles, place: int, total: Doubles
+) -> None:
+    """``total (+)= sum of weight * row`` over four rows, new at place 0; NaN spreads."""
     first, second, third, fourth = rows
     a, b, c, d = weights[0], weights[1], weights[2], weights[3]
-    if fresh and c == 0 and d == 0:
+    if place == 0 and c == 0 and d == 0:
         for j in range(total.size):
             total[j] = a * first[j] + b * second[j]
-    elif fresh:
+    elif place == 0:
         for j in range(total.size):
             total[j] = a * first[j] + b * second[j] + c * third[j] + d * fourth[j]
     else:
@@ -55,11 +55,11 @@ def mix(rows: tuple[Row, Row, Row, Row], weights: Sums, fresh: bool, total: Sums
 
 @compiled
 def mix_valid(
-    rows: tuple[Row, Row, Row, Row],
-    weights: Sums,
-    fresh: bool,  # noqa: FBT001
-    total: Sums,
-    valid: Sums,
+    rows: tuple[Field, Field, Field, Field],
+    weights: Doubles,
+    place: int,
+    total: Doubles,
+    valid: Doubles,
 ) -> bool:
     """As ``mix`` over values that are not NaN, with their weight; says if one was NaN."""
     first, second, third, fourth = rows
@@ -72,14 +72,14 @@ def mix_valid(
         value = value + (c * third[j] if has_c else 0.0) + (d * fourth[j] if has_d else 0.0)
         part = (a if has_a else 0.0) + (b if has_b else 0.0)
         part = part + (c if has_c else 0.0) + (d if has_d else 0.0)
-        total[j] = value if fresh else total[j] + value
-        valid[j] = part if fresh else valid[j] + part
+        total[j] = value if place == 0 else total[j] + value
+        valid[j] = part if place == 0 else valid[j] + part
         missing |= not (has_a and has_b and has_c and has_d)
     return missing != 0
 
 
 @compiled
-def any_nan(row: Row) -> bool:
+def any_nan(row: Field) -> bool:
     """Whether a row has a missing value."""
     missing = 0
     for j in range(row.size):
@@ -88,7 +88,7 @@ def any_nan(row: Row) -> bool:
 
 
 @compiled
-def gather(row: Row, index: Places, weight: Sums, out: Row) -> None:
+def gather(row: Field, index: Places, weight: Doubles, out: Field) -> None:
     """``out[j] = sum over k of weight[k, j] * row[index[k, j]]``; NaN spreads."""
     for j in range(out.size):
         total = weight[0, j] * row[index[0, j]] + weight[1, j] * row[index[1, j]]
@@ -101,7 +101,7 @@ def gather(row: Row, index: Places, weight: Sums, out: Row) -> None:
 
 @compiled
 def gather_pair(
-    total: Row, valid: Row, index: Places, weight: Sums, threshold: float, out: Row
+    total: Field, valid: Field, index: Places, weight: Doubles, threshold: float, out: Field
 ) -> None:
     """``gather`` sums and valid weights together and write the finished means."""
     for j in range(out.size):
@@ -120,7 +120,9 @@ def gather_pair(
 
 
 @compiled
-def gather_valid(row: Row, index: Places, weight: Sums, total: Sums, valid: Sums) -> None:
+def gather_valid(
+    row: Field, index: Places, weight: Doubles, total: Doubles, valid: Doubles
+) -> None:
     """``gather`` over values that are not NaN, with their weight."""
     for j in range(total.size):
         value, part = 0.0, 0.0
@@ -134,7 +136,7 @@ def gather_valid(row: Row, index: Places, weight: Sums, total: Sums, valid: Sums
 
 
 @compiled
-def source_row(field: Field, beyond: Field, row: int) -> Row:
+def source_row(field: Field, beyond: Field, row: int) -> Any:
     """A row of the field, or one of the two made for the poles."""
     return field[row] if row < field.shape[0] else beyond[row - field.shape[0]]
 
@@ -147,9 +149,9 @@ def latitude_first(
     start: int,
     stop: int,
     row_index: Places,
-    row_weight: Sums,
+    row_weight: Doubles,
     column_index: Places,
-    column_weight: Sums,
+    column_weight: Doubles,
     whole: NDArray[np.bool_],
     threshold: float,
 ) -> None:
@@ -189,9 +191,9 @@ def latitude_first(
                 quad[:] = 0
                 quad[: min(FOUR, width - n)] = row_weight[i, n : n + FOUR]
                 if quick:
-                    mix(rows, quad, n == 0, total)
+                    mix(rows, quad, n, total)
                 else:
-                    careful |= mix_valid(rows, quad, n == 0, total, valid)
+                    careful |= mix_valid(rows, quad, n, total, valid)
             if not quick:
                 gather_pair(total, valid, column_index, column_weight, threshold, out[i])
                 break
@@ -202,21 +204,21 @@ def latitude_first(
 
 
 @compiled
-def longitude_first(
+def longitude_first(  # noqa: C901  # one loop nest: calls would cost an array each
     fields: Field,
     beyond: Field,
     out: Field,
     start: int,
     stop: int,
-    offsets: NDArray[np.int64],
-    pattern: NDArray[np.int64],
-    pattern_start: NDArray[np.int64],
-    pattern_width: NDArray[np.int64],
+    offsets: Positions,
+    pattern: Positions,
+    pattern_start: Positions,
+    pattern_width: Positions,
     pattern_whole: NDArray[np.bool_],
     index: Places,
-    weight: Sums,
+    weight: Doubles,
     row_index: Places,
-    row_weight: Sums,
+    row_weight: Doubles,
     threshold: float,
 ) -> None:
     """Rows of any length: bring each to the target's columns, then mix rows.
@@ -286,14 +288,14 @@ def longitude_first(
 
 @compiled
 def mix_slots(
-    total: Sums,
-    valid: Sums,
+    total: Doubles,
+    valid: Doubles,
     clean: NDArray[np.bool_],
     field: int,
-    slots: NDArray[np.int64],
-    weights: Sums,
+    slots: Positions,
+    weights: Doubles,
     threshold: float,
-    out: Row,
+    out: Field,
 ) -> None:
     """Mix the rows held in ``slots``, those that are clean without counting weight."""
     sums, parts = np.zeros(out.size), np.zeros(out.size)
@@ -323,13 +325,13 @@ def mix_slots(
 
 @compiled
 def sparse(
-    field: Row,
-    out: Row,
+    field: Field,
+    out: Field,
     start: int,
     stop: int,
-    begin: NDArray[np.int64],
+    begin: Positions,
     index: Places,
-    weight: Sums,
+    weight: Doubles,
     threshold: float,
 ) -> None:
     """Product with a sparse matrix, weights of missing values shared by the others.

@@ -7,19 +7,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aurora_prep.regridding.compiled import HAVE_NUMBA, compiled
-from aurora_prep.regridding.operators import Operator, Rows, Sparse
+from aurora_prep.regridding.operators import Operator, Sparse
+from aurora_prep.regridding.rows import Rows
 from aurora_prep.sources.spec import RegridError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from aurora_prep.regridding.operators import Field
+    from aurora_prep.regridding.arrays import Doubles, Field, Places, Positions
+
 
 MOST = 256  # categories: more are no categories
 
 
 @compiled
-def tally(value: float, share: float, values: Field, shares: NDArray[np.float64], seen: int) -> int:
+def tally(value: float, share: float, values: Field, shares: Doubles, seen: int) -> int:
     """Add the share of one source cell to its category."""
     for k in range(seen):
         if values[k] == value:
@@ -30,7 +32,7 @@ def tally(value: float, share: float, values: Field, shares: NDArray[np.float64]
 
 
 @compiled
-def winner(values: Field, shares: NDArray[np.float64], seen: int, threshold: float) -> float:
+def winner(values: Field, shares: Doubles, seen: int, threshold: float) -> float:
     """The category with the largest share; of equal ones the lowest; NaN if too little is valid."""
     total, best, most = 0.0, np.nan, 0.0
     for k in range(seen):
@@ -47,14 +49,14 @@ def rows_majority(
     out: Field,
     start: int,
     stop: int,
-    offsets: NDArray[np.int64],
-    pattern: NDArray[np.int64],
-    pattern_start: NDArray[np.int64],
-    pattern_width: NDArray[np.int64],
-    index: NDArray[np.uint32],
-    weight: NDArray[np.float64],
-    row_index: NDArray[np.uint32],
-    row_weight: NDArray[np.float64],
+    offsets: Positions,
+    pattern: Positions,
+    pattern_start: Positions,
+    pattern_width: Positions,
+    index: Places,
+    weight: Doubles,
+    row_index: Places,
+    row_weight: Doubles,
     threshold: float,
 ) -> None:
     """Majority over the weights of ``Rows``; arguments as in ``kernels.longitude_first``."""
@@ -84,9 +86,9 @@ def sparse_majority(
     out: Field,
     start: int,
     stop: int,
-    begin: NDArray[np.int64],
-    index: NDArray[np.uint32],
-    weight: NDArray[np.float64],
+    begin: Positions,
+    index: Places,
+    weight: Doubles,
     threshold: float,
 ) -> None:
     """Majority over the weights of ``Sparse``; ``out`` is flat."""
@@ -160,9 +162,9 @@ def majority_without_numba(
     Raises:
         RegridError: The values are not categories.
     """
-    shape = (1, operator.rows, operator.columns)
+    shape = (operator.rows, operator.columns)
     for field, target in zip(source, out, strict=True):
-        valid = np.isfinite(field)
+        valid = ~np.isnan(field)
         codes = np.unique(field[valid])
         if len(codes) > MOST:
             raise RegridError(
@@ -171,14 +173,26 @@ def majority_without_numba(
                 f"{len(codes)} different values",
                 "use conservative, bilinear or nearest for quantities",
             )
-        best, most, total = np.full(shape[1:], np.nan), np.zeros(shape[1:]), np.zeros(shape[1:])
+        best, most, total = np.full(shape, np.nan), np.zeros(shape), np.zeros(shape)
         for code in codes:
-            share = np.empty(shape)
-            operator.run((field == code)[None].astype(np.float64), share, start, stop, threshold=0.0)
-            share[0] = np.nan_to_num(share[0])
-            more = share[0] > most + 1e-12
-            best, most = np.where(more, code, best), np.where(more, share[0], most)
-            total += share[0]
-        covered = np.empty(shape)
-        operator.run(valid[None].astype(np.float64), covered, start, stop, threshold=0.0)
-        target[start:stop] = np.where(total >= threshold, best, np.nan)[start:stop]
+            share = fraction(operator, (field == code)[None])[0]
+            more = share > most + 1e-12
+            best, most = np.where(more, code, best), np.where(more, share, most)
+            total += share
+        enough = (total > 0) & (total >= threshold)
+        target[start:stop] = np.where(enough, best, np.nan)[start:stop]
+
+
+def fraction(operator: Operator, here: NDArray[np.bool_]) -> Doubles:
+    """Part of each target cell, outside of the source included, where ``here`` is true.
+
+    Args:
+        operator: Weights.
+        here: ``(fields, points)``.
+
+    Returns:
+        ``(fields, rows, columns)``, 0 to 1.
+    """
+    share = np.empty((len(here), operator.rows, operator.columns))
+    operator.run(here.astype(np.float64), share, 0, operator.rows, threshold=0.0)
+    return np.where(operator.cover > 0, np.nan_to_num(share) * operator.cover, 0.0)

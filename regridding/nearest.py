@@ -11,13 +11,13 @@ from aurora_prep.regridding.geometry import CLOSE, FULL_TURN, Geometry, Rectilin
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
+    from aurora_prep.regridding.arrays import Doubles, Positions
 
 NEIGHBOURS = 2  # rows looked at on either side of a target point
 TIE = 1e-12  # relative: distances closer than this are equal
 
 
-def nearest_index(source: Geometry, target: Rectilinear) -> NDArray[np.int64]:
+def nearest_index(source: Geometry, target: Rectilinear) -> Positions:
     """Source point nearest to every target point; -1 outside the source's cells.
 
     Of points equally far away the first in the order of the rows is taken, then
@@ -48,18 +48,18 @@ def nearest_index(source: Geometry, target: Rectilinear) -> NDArray[np.int64]:
 
 
 def rows_nearest(
-    latitude: NDArray[np.float64],
-    edges: NDArray[np.float64],
-    row_of: Callable[[int], tuple[NDArray[np.float64], NDArray[np.float64], int]],
-    counts: NDArray[np.int64],
+    latitude: Doubles,
+    edges: Doubles,
+    row_of: Callable[[int], tuple[Doubles, Doubles, int]],
+    counts: Positions,
     target: Rectilinear,
-) -> NDArray[np.int64]:
+) -> Positions:
     """Nearest points of a grid with rows: the best of the nearest point of each near row."""
     found = np.full(target.shape, -1, dtype=np.int64)
     filled = np.flatnonzero(counts)
     order = filled[np.argsort(latitude[filled])]
     low, high = min(edges[0], edges[-1]), max(edges[0], edges[-1])
-    known: dict[int, tuple[NDArray[np.int64], NDArray[np.float64]]] = {}
+    known: dict[int, tuple[Positions, Doubles]] = {}
     for i, here in enumerate(target.latitude):
         if not low - CLOSE <= here <= high + CLOSE:
             continue
@@ -80,11 +80,11 @@ def rows_nearest(
 
 
 def row_nearest(
-    points: NDArray[np.float64],
-    edges: NDArray[np.float64],
+    points: Doubles,
+    edges: Doubles,
     offset: int,
-    longitude: NDArray[np.float64],
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    longitude: Doubles,
+) -> tuple[Positions, Doubles]:
     """Nearest point of one row and ``sin(difference / 2) ** 2``; -1 outside its cells."""
     west = min(edges[0], edges[-1])
     order = np.argsort(points)

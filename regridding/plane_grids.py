@@ -14,9 +14,7 @@ from aurora_prep.regridding.planes import Plane, RotatedPole, cartesian
 from aurora_prep.sources.spec import RegridError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Pair = tuple[NDArray[np.float64], NDArray[np.float64]]
+    from aurora_prep.regridding.arrays import Doubles, Pair
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,8 +28,8 @@ class Projected(Geometry):
     """
 
     plane: Plane
-    x: NDArray[np.float64]
-    y: NDArray[np.float64]
+    x: Doubles
+    y: Doubles
 
     def __post_init__(self) -> None:
         for what, axis in (("x", self.x), ("y", self.y)):
@@ -48,17 +46,21 @@ class Projected(Geometry):
 
     @property
     def name(self) -> str:
+        """Kind, size and extent."""
         kind = self.plane.parts()[0]
         return f"{kind} {self.shape[0]}x{self.shape[1]}"
 
     @cached_property
     def spacing(self) -> float:
+        """Distance between neighbours, degrees of a great circle."""
         return typical_spacing(*(side.reshape(self.shape) for side in self.points()))
 
     def parts(self) -> tuple[object, ...]:
+        """What tells it from all others."""
         return *self.plane.parts(), self.x, self.y
 
     def points(self) -> Pair:
+        """Latitude and longitude of every point, degrees, flat."""
         x, y = np.meshgrid(self.x, self.y)
         return self.plane.to_sphere(x.ravel(), y.ravel())
 
@@ -75,19 +77,19 @@ class Projected(Geometry):
         return self.is_rotated and bool(whole)
 
     @staticmethod
-    def edges(axis: NDArray[np.float64]) -> NDArray[np.float64]:
+    def edges(axis: Doubles) -> Doubles:
         """Cell borders half-way between points, the outermost half a step beyond."""
         middle = (axis[1:] + axis[:-1]) / 2
         ends = (3 * axis[0] - axis[1]) / 2, (3 * axis[-1] - axis[-2]) / 2
         return np.concatenate([ends[:1], middle, ends[1:]])
 
     @property
-    def x_edges(self) -> NDArray[np.float64]:
+    def x_edges(self) -> Doubles:
         """Borders of the columns."""
         return longitude_edges(self.x) if self.turns else self.edges(self.x)
 
     @property
-    def y_edges(self) -> NDArray[np.float64]:
+    def y_edges(self) -> Doubles:
         """Borders of the rows; those of rotated latitudes end at the moved poles."""
         edges = self.edges(self.y)
         return np.clip(edges, -POLE, POLE) if self.is_rotated else edges
@@ -97,7 +99,7 @@ class Projected(Geometry):
         x, y = np.meshgrid(self.x_edges, self.y_edges)
         return quadrilaterals(*(side.reshape(x.shape) for side in self.plane.to_sphere(x, y)))
 
-    def east_angle(self) -> NDArray[np.float64]:
+    def east_angle(self) -> Doubles:
         """Angle from the grid's x direction to east, radians anticlockwise, ``shape``.
 
         Rotating grid-relative components by it gives eastward and northward ones.
@@ -129,8 +131,8 @@ class Curvilinear(Geometry):
             each ``(rows * columns, corners)``, where they are known.
     """
 
-    latitude: NDArray[np.float64]
-    longitude: NDArray[np.float64]
+    latitude: Doubles
+    longitude: Doubles
     corners: Pair | None = None
 
     def __post_init__(self) -> None:
@@ -139,16 +141,20 @@ class Curvilinear(Geometry):
 
     @property
     def name(self) -> str:
+        """Kind, size and extent."""
         return f"curvilinear {self.shape[0]}x{self.shape[1]}"
 
     @cached_property
     def spacing(self) -> float:
+        """Distance between neighbours, degrees of a great circle."""
         return typical_spacing(self.latitude, self.longitude)
 
     def parts(self) -> tuple[object, ...]:
+        """What tells it from all others."""
         return self.latitude, self.longitude, *(self.corners or ())
 
     def points(self) -> Pair:
+        """Latitude and longitude of every point, degrees, flat."""
         return self.latitude.ravel(), self.longitude.ravel()
 
     @cached_property
@@ -171,8 +177,8 @@ class Scattered(Geometry):
             each ``(points, corners)``, where they are known.
     """
 
-    latitude: NDArray[np.float64]
-    longitude: NDArray[np.float64]
+    latitude: Doubles
+    longitude: Doubles
     corners: Pair | None = None
 
     def __post_init__(self) -> None:
@@ -181,10 +187,12 @@ class Scattered(Geometry):
 
     @property
     def name(self) -> str:
+        """Kind, size and extent."""
         return f"scattered {self.size} points"
 
     @cached_property
     def spacing(self) -> float:
+        """Distance between neighbours, degrees of a great circle."""
         from scipy.spatial import cKDTree  # noqa: PLC0415  # only unstructured grids need it
 
         vectors = cartesian(self.latitude, self.longitude).T
@@ -192,15 +200,17 @@ class Scattered(Geometry):
         return float(np.degrees(np.median(away[:, 1])))
 
     def parts(self) -> tuple[object, ...]:
+        """What tells it from all others."""
         return self.latitude, self.longitude, *(self.corners or ())
 
     def points(self) -> Pair:
+        """Latitude and longitude of every point, degrees, flat."""
         return self.latitude, self.longitude
 
 
 def check_points(
-    latitude: NDArray[np.float64],
-    longitude: NDArray[np.float64],
+    latitude: Doubles,
+    longitude: Doubles,
     corners: Pair | None,
     *,
     axes: int,
@@ -224,17 +234,17 @@ def check_points(
         )
 
 
-def quadrilaterals(latitude: NDArray[np.float64], longitude: NDArray[np.float64]) -> Pair:
+def quadrilaterals(latitude: Doubles, longitude: Doubles) -> Pair:
     """Corners in turn, ``(rows * columns, 4)``, from a lattice of ``(rows + 1, columns + 1)``."""
 
-    def turn(side: NDArray[np.float64]) -> NDArray[np.float64]:
+    def turn(side: Doubles) -> Doubles:
         corners = [side[:-1, :-1], side[:-1, 1:], side[1:, 1:], side[1:, :-1]]
         return np.stack([corner.ravel() for corner in corners], axis=1)
 
     return turn(latitude), turn(longitude)
 
 
-def typical_spacing(latitude: NDArray[np.float64], longitude: NDArray[np.float64]) -> float:
+def typical_spacing(latitude: Doubles, longitude: Doubles) -> float:
     """Median distance between neighbours in a row and in a column, degrees."""
     vectors = cartesian(latitude, longitude)
     steps = [

@@ -14,20 +14,18 @@ from pyproj.exceptions import CRSError
 from aurora_prep.sources.spec import RegridError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Pair = tuple[NDArray[np.float64], NDArray[np.float64]]
+    from aurora_prep.regridding.arrays import Doubles, Pair
 
 
 class Plane(ABC):
     """A map of the sphere, or part of it, onto x and y."""
 
     @abstractmethod
-    def to_plane(self, latitude: NDArray[np.float64], longitude: NDArray[np.float64]) -> Pair:
+    def to_plane(self, latitude: Doubles, longitude: Doubles) -> Pair:
         """``(x, y)`` of points in degrees; not finite where the map has no such point."""
 
     @abstractmethod
-    def to_sphere(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> Pair:
+    def to_sphere(self, x: Doubles, y: Doubles) -> Pair:
         """``(latitude, longitude)`` in degrees of points of the plane."""
 
     @abstractmethod
@@ -63,15 +61,18 @@ class Projection(Plane):
         geodetic = crs.geodetic_crs
         return Transformer.from_crs(geodetic, crs, always_xy=True)
 
-    def to_plane(self, latitude: NDArray[np.float64], longitude: NDArray[np.float64]) -> Pair:
+    def to_plane(self, latitude: Doubles, longitude: Doubles) -> Pair:
+        """``(x, y)`` of points in degrees."""
         x, y = self.transformer.transform(longitude, latitude)
         return np.asarray(x), np.asarray(y)
 
-    def to_sphere(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> Pair:
+    def to_sphere(self, x: Doubles, y: Doubles) -> Pair:
+        """``(latitude, longitude)`` in degrees of points of the plane."""
         longitude, latitude = self.transformer.transform(x, y, direction="INVERSE")
         return np.asarray(latitude), np.asarray(longitude)
 
     def parts(self) -> tuple[object, ...]:
+        """What tells it from all others."""
         return ("projection", self.definition)
 
 
@@ -94,7 +95,7 @@ class RotatedPole(Plane):
     angle: float = 0.0
 
     @cached_property
-    def matrix(self) -> NDArray[np.float64]:
+    def matrix(self) -> Doubles:
         """Geographic to rotated Cartesian coordinates, ``(3, 3)``."""
         turn, tilt = np.radians(self.south_longitude), np.radians(90 + self.south_latitude)
         about_z = np.array(
@@ -105,26 +106,27 @@ class RotatedPole(Plane):
         )
         return np.asarray(about_y @ about_z)
 
-    def to_plane(self, latitude: NDArray[np.float64], longitude: NDArray[np.float64]) -> Pair:
-        y, x = degrees(self.matrix @ cartesian(latitude, longitude))
+    def to_plane(self, latitude: Doubles, longitude: Doubles) -> Pair:
+        """``(x, y)`` of points in degrees."""
+        y, x = degrees(np.tensordot(self.matrix, cartesian(latitude, longitude), axes=1))
         return x - self.angle, y
 
-    def to_sphere(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> Pair:
-        return degrees(self.matrix.T @ cartesian(y, x + self.angle))
+    def to_sphere(self, x: Doubles, y: Doubles) -> Pair:
+        """``(latitude, longitude)`` in degrees of points of the plane."""
+        return degrees(np.tensordot(self.matrix.T, cartesian(y, x + self.angle), axes=1))
 
     def parts(self) -> tuple[object, ...]:
+        """What tells it from all others."""
         return ("rotated pole", self.south_latitude, self.south_longitude, self.angle)
 
 
-def cartesian(
-    latitude: NDArray[np.float64], longitude: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Unit vectors ``(3, n)`` of points in degrees."""
+def cartesian(latitude: Doubles, longitude: Doubles) -> Doubles:
+    """Unit vectors ``(3, ...)`` of points in degrees."""
     phi, lam = np.radians(latitude), np.radians(longitude)
     return np.stack([np.cos(phi) * np.cos(lam), np.cos(phi) * np.sin(lam), np.sin(phi)])
 
 
-def degrees(vectors: NDArray[np.float64]) -> Pair:
-    """Latitude and longitude in degrees of vectors ``(3, n)``."""
+def degrees(vectors: Doubles) -> Pair:
+    """Latitude and longitude in degrees of vectors ``(3, ...)``."""
     x, y, z = vectors
     return np.degrees(np.arctan2(z, np.hypot(x, y))), np.degrees(np.arctan2(y, x))

@@ -15,11 +15,9 @@ import numpy as np
 from aurora_prep.regridding.compiled import compiled
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from aurora_prep.regridding.arrays import Doubles, Positions
     from aurora_prep.regridding.geometry import Rectilinear
 
-    Doubles = NDArray[np.float64]
 
 STEP = np.radians(1.0)  # of longitude: edges are followed in steps no longer
 MOST = 64  # steps of an edge
@@ -121,13 +119,13 @@ def area(x: Doubles, y: Doubles, count: int) -> float:
 
 
 @compiled
-def overlap_cells(
+def overlap_cells(  # noqa: C901  # one loop nest over shared scratch
     latitude: Doubles,
     longitude: Doubles,
     columns: Doubles,
     rows: Doubles,
-    where: NDArray[np.int64],
-    index: NDArray[np.int64],
+    where: Positions,
+    index: Positions,
     weight: Doubles,
     begin: int,
 ) -> tuple[int, int]:
@@ -181,12 +179,16 @@ def overlap_cells(
                     if columns[column] + shift >= east:
                         break
                     piece = cut(ax, ay, band, columns[column] + shift, 1.0, bx, by)
-                    piece = cut(bx, by, piece, columns[column + 1] + shift, -1.0, px[size:], py[size:])
+                    piece = cut(
+                        bx, by, piece, columns[column + 1] + shift, -1.0, px[size:], py[size:]
+                    )
                     share = abs(area(px[size:], py[size:], piece))
                     if share > 0:
                         if found - started >= room:
                             return started, cell
-                        whole = (columns[column + 1] - columns[column]) * (rows[row + 1] - rows[row])
+                        whole = (columns[column + 1] - columns[column]) * (
+                            rows[row + 1] - rows[row]
+                        )
                         where[found] = row * targets + column
                         index[found] = cell
                         weight[found] = share / whole
@@ -197,7 +199,7 @@ def overlap_cells(
 
 def cell_overlaps(
     corners: tuple[Doubles, Doubles], target: Rectilinear
-) -> tuple[NDArray[np.int64], NDArray[np.int64], Doubles]:
+) -> tuple[Positions, Positions, Doubles]:
     """Conservative weights as (target, source, weight) from corners in degrees.
 
     Args:
@@ -210,7 +212,7 @@ def cell_overlaps(
     down = bool(edges[0] > edges[-1])
     rows = np.ascontiguousarray(edges[::-1] if down else edges)
     room = max(16 * target.shape[1], 4 * len(latitude))
-    parts: list[tuple[NDArray[np.int64], NDArray[np.int64], Doubles]] = []
+    parts: list[tuple[Positions, Positions, Doubles]] = []
     begin = 0
     while begin < len(latitude):
         where, index = np.empty(room, dtype=np.int64), np.empty(room, dtype=np.int64)

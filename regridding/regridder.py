@@ -5,25 +5,32 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from aurora_prep.regridding import mir
 from aurora_prep.regridding.axes import of_grid
 from aurora_prep.regridding.build import build
-from aurora_prep.regridding.geometry import Geometry, digest_of_parts
+from aurora_prep.regridding.cache import kept
+from aurora_prep.regridding.geometry import Geometry, Rectilinear, digest_of_parts
+from aurora_prep.regridding.majority import fraction, majority
 from aurora_prep.regridding.operators import Operator, Reorder
+from aurora_prep.regridding.physics import directions
+from aurora_prep.regridding.plane_grids import Curvilinear, Scattered
 from aurora_prep.sources.spec import Grid, Nature, RegridError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from numpy.typing import NDArray
+    from aurora_prep.regridding.arrays import Field
 
-    Field = NDArray[np.float32] | NDArray[np.float64]
 
 FORMAT = 1  # of weights: a change of their meaning or layout makes old ones stale
-METHODS = ("auto", "conservative", "bilinear", "nearest")
+OWN = ("conservative", "bilinear", "nearest", "majority")
+METHODS = ("auto", *OWN, *mir.METHODS)
+UNAVERAGED = ("majority", "nearest", "mir-nearest")
 TIE = 1e-9  # valid fractions this little below the threshold are rounding
 
 
@@ -34,7 +41,7 @@ class Regridder:
     Attributes:
         source: Where fields come from.
         target: Where they go.
-        method: ``conservative``, ``bilinear``, ``nearest``; never ``auto``.
+        method: One of ``METHODS``, never ``auto``.
         nature: How the values behave.
         valid_fraction: Least part of a target cell that must hold valid values.
         operator: The weights.
@@ -56,15 +63,13 @@ class Regridder:
             self.valid_fraction,
         )
 
-    @property
+    @cached_property
     def is_identity(self) -> bool:
         """Whether fields come back unchanged."""
         index = self.operator.index if isinstance(self.operator, Reorder) else None
         return index is not None and bool(np.array_equal(index, np.arange(index.size)))
 
-    def __call__(
-        self, field: Field, out: Field | None = None, *, threads: int = 1
-    ) -> Field:
+    def __call__(self, field: Field, out: Field | None = None, *, threads: int = 1) -> Field:
         """Regrid one field or a batch.
 
         Args:
@@ -89,15 +94,39 @@ class Regridder:
                 f"dtype {field.dtype}",
                 "convert it, with NaN for missing values",
             )
-        leading = field.shape[: field.ndim - len(self.source.shape)]
         if out is None and self.is_identity:
             return field
+        leading = field.shape[: field.ndim - len(self.source.shape)]
         out = self.result(leading, field.dtype, out)
+        if self.nature is Nature.DIRECTION and self.method not in UNAVERAGED:
+            out[...] = directions(self, field, threads=threads)
+            return out
         flat = np.ascontiguousarray(field).reshape(-1, self.source.size)
         self.fill(flat, out.reshape(-1, *self.target.shape), threads)
         return out
 
-    def result(self, leading: tuple[int, ...], dtype: np.dtype[np.floating], out: Field | None) -> Field:
+    def valid_part(self, field: Field) -> Field:
+        """Part of each target cell that holds valid values, the rest of the earth included.
+
+        Args:
+            field: ``(..., *source.shape)``.
+
+        Returns:
+            ``(..., rows, columns)``, 0 to 1, dtype of ``field``.
+
+        Raises:
+            RegridError: The field's size is not its grid's.
+        """
+        self.source.check(field.shape)
+        leading = field.shape[: field.ndim - len(self.source.shape)]
+        here = ~np.isnan(field).reshape(-1, self.source.size)
+        return (
+            fraction(self.operator, here).astype(field.dtype).reshape(*leading, *self.target.shape)
+        )
+
+    def result(
+        self, leading: tuple[int, ...], dtype: np.dtype[np.floating], out: Field | None
+    ) -> Field:
         """An array for the result, or ``out`` if it fits.
 
         Raises:
@@ -125,14 +154,17 @@ class Regridder:
         tasks = [
             (slice(start, start + batch), int(low), int(high))
             for start in starts
-            for low, high in zip(borders[:-1], borders[1:], strict=True)
+            for low, high in pairwise(borders)
         ]
 
         def work(task: tuple[slice, int, int]) -> None:
             part, low, high = task
-            self.operator.run(
-                source[part], out[part], low, high, threshold=threshold, nature=nature
-            )
+            if self.method == "majority":
+                majority(self.operator, source[part], out[part], low, high, threshold)
+            else:
+                self.operator.run(
+                    source[part], out[part], low, high, threshold=threshold, nature=nature
+                )
 
         if threads == 1:
             for task in tasks:
@@ -156,12 +188,13 @@ def regridder(
     Args:
         source: Geometry of the fields, or a regular grid.
         target: Regular grid wanted, global or regional.
-        method: ``conservative``, ``bilinear``, ``nearest``, or ``auto``:
-            conservative where the target is no finer than the source, else bilinear.
+        method: One of ``METHODS``. ``auto`` is majority for categories; else
+            conservative where the target is no finer than the source and the
+            source's cells are known; else bilinear.
         nature: How the values behave.
         valid_fraction: A target cell is missing when less than this part of it
-            holds valid values, 0 to 1.
-        cache: Folder for weights that are worth keeping.
+            holds valid values, 0 to 1; 0 asks for any valid value at all.
+        cache: Folder for weights; used where building them takes long.
 
     Raises:
         RegridError: The method does not exist or does not fit, or the grids do
@@ -173,15 +206,49 @@ def regridder(
         raise RegridError(
             "no such method", "regridder", repr(method), f"use one of {', '.join(METHODS)}"
         )
+    if not 0 <= valid_fraction <= 1:
+        raise RegridError(
+            "not a fraction", "regridder, valid_fraction", repr(valid_fraction), "give 0 to 1"
+        )
     if method == "auto":
         method = automatic(geometry, wanted, nature)
-    operator = build(geometry, wanted, method)
+    if nature is Nature.CATEGORICAL and method not in UNAVERAGED:
+        raise RegridError(
+            "categories cannot be averaged",
+            f"regridder from {geometry.name} to {target.name}",
+            f"method {method}",
+            f"use one of {', '.join(UNAVERAGED)}, or auto",
+        )
+    if method in mir.METHODS:
+        operator: Operator = mir.mir_operator(geometry, target, method)
+    else:
+        operator = weights(geometry, wanted, method, cache)
+    if operator.empty:
+        raise RegridError(
+            "the target lies outside the data",
+            f"from {geometry.name}",
+            f"no cell of grid {target.name} meets it",
+            "choose a target that overlaps the source",
+        )
     return Regridder(geometry, target, method, nature, valid_fraction, operator)
 
 
+def weights(source: Geometry, target: Rectilinear, method: str, cache: Path | None) -> Operator:
+    """Weights built, or read from ``cache`` where building takes longer than reading."""
+    method = "conservative" if method == "majority" else method
+    if cache is None or isinstance(source, Rectilinear):
+        return build(source, target, method)
+    digest = weights_digest(source, target, method)
+    return kept(cache, digest, lambda: build(source, target, method))
+
+
 def automatic(source: Geometry, target: Geometry, nature: Nature) -> str:
-    """Conservative towards coarser grids, bilinear towards finer ones."""
-    return "conservative" if target.spacing >= source.spacing * (1 - TIE) else "bilinear"
+    """Majority of categories; conservative to coarser grids, bilinear to finer ones."""
+    cells = not isinstance(source, Curvilinear | Scattered) or source.corners is not None
+    if nature is Nature.CATEGORICAL:
+        return "majority" if cells else "nearest"
+    coarser = target.spacing >= source.spacing * (1 - TIE)
+    return "conservative" if coarser and cells else "bilinear"
 
 
 def weights_digest(source: Geometry, target: Geometry, method: str) -> str:

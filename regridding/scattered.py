@@ -17,7 +17,9 @@ from aurora_prep.regridding.weights import linear, turned_linear
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Triplets = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
+    from aurora_prep.regridding.arrays import Doubles, Pair, Positions
+
+    Triplets = tuple[Positions, Positions, Doubles]
 
 NEWTON_STEPS = 12
 ROUND_OFF = 1e-9
@@ -46,7 +48,8 @@ def sparse(triplets: Triplets, sources: int, target: Rectilinear) -> Sparse:
     scale = np.where(total > 1 - CLOSE, 1 / np.where(total > 0, total, 1), 1.0)
     counts = np.diff(matrix.indptr)
     return Sparse(
-        *target.shape,
+        rows=target.shape[0],
+        columns=target.shape[1],
         begin=matrix.indptr.astype(np.int64),
         index=matrix.indices.astype(np.uint32),
         weight=matrix.data * np.repeat(scale, counts),
@@ -99,7 +102,9 @@ def in_cells(source: Curvilinear, target: Rectilinear) -> Triplets:
             above, below = r[take] * columns, (r[take] + 1) * columns
             corners = np.stack([above + first, above + second, below + second, below + first])
             s, t = inverse_bilinear(vectors[corners], points[near[take]])
-            good = (s >= -ROUND_OFF) & (s <= 1 + ROUND_OFF) & (t >= -ROUND_OFF) & (t <= 1 + ROUND_OFF)
+            good = (
+                (s >= -ROUND_OFF) & (s <= 1 + ROUND_OFF) & (t >= -ROUND_OFF) & (t <= 1 + ROUND_OFF)
+            )
             s, t = np.clip(s[good], 0, 1), np.clip(t[good], 0, 1)
             hit = take[good]
             found[hit] = True
@@ -109,9 +114,7 @@ def in_cells(source: Curvilinear, target: Rectilinear) -> Triplets:
     return np.tile(kept, 4), index[:, found].ravel(), weight[:, found].ravel()
 
 
-def inverse_bilinear(
-    corners: NDArray[np.float64], points: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def inverse_bilinear(corners: Doubles, points: Doubles) -> Pair:
     """Coordinates of points in their quadrilaterals, NaN where there are none.
 
     Args:
@@ -136,17 +139,13 @@ def inverse_bilinear(
     return np.where(far, np.nan, s), np.where(far, np.nan, t)
 
 
-def form(
-    side: NDArray[np.float64], s: NDArray[np.float64], t: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def form(side: Doubles, s: Doubles, t: Doubles) -> Doubles:
     """The bilinear form over corners ``(4, n)`` at ``(s, t)``."""
     a, b, c, d = side
     return np.asarray((1 - t) * ((1 - s) * a + s * b) + t * ((1 - s) * d + s * c))
 
 
-def slopes(
-    side: NDArray[np.float64], s: NDArray[np.float64], t: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def slopes(side: Doubles, s: Doubles, t: Doubles) -> Pair:
     """Derivatives of ``form`` in ``s`` and ``t``."""
     a, b, c, d = side
     return (1 - t) * (b - a) + t * (c - d), (1 - s) * (d - a) + s * (c - b)
@@ -185,9 +184,7 @@ def in_triangles(source: Geometry, target: Rectilinear) -> Triplets:
     return np.repeat(np.arange(len(points)), 3), index.ravel(), weight.ravel()
 
 
-def barycentric(
-    corners: NDArray[np.float64], points: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def barycentric(corners: Doubles, points: Doubles) -> Doubles:
     """Shares of triangle corners ``(n, 3, 3)`` that make points ``(n, 3)``; they sum to 1."""
     a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
     share = np.stack(
@@ -202,7 +199,7 @@ def barycentric(
     return np.asarray(share / share.sum(axis=1, keepdims=True))
 
 
-def nearest_scattered(source: Geometry, target: Rectilinear) -> NDArray[np.int64]:
+def nearest_scattered(source: Geometry, target: Rectilinear) -> Positions:
     """Nearest source point by great circle; -1 outside the cells of the source."""
     vectors = cartesian(*source.points()).T
     points = cartesian(*target.points()).T
@@ -210,9 +207,7 @@ def nearest_scattered(source: Geometry, target: Rectilinear) -> NDArray[np.int64
     return np.where(covers(source, target, away), index, -1).astype(np.int64)
 
 
-def covers(
-    source: Geometry, target: Rectilinear, away: NDArray[np.float64]
-) -> NDArray[np.bool_]:
+def covers(source: Geometry, target: Rectilinear, away: Doubles) -> NDArray[np.bool_]:
     """Which target points lie inside the source's cells."""
     if isinstance(source, Projected):
         x, y = source.plane.to_plane(*target.points())
@@ -225,4 +220,8 @@ def covers(
             inside &= (place >= edges.min() - slack) & (place <= edges.max() + slack)
         return inside
     reach = 0.75 if isinstance(source, Curvilinear) else 1.5
-    return away <= np.radians(reach * source.spacing) if isinstance(source, Scattered | Curvilinear) else away >= 0
+    return (
+        away <= np.radians(reach * source.spacing)
+        if isinstance(source, Scattered | Curvilinear)
+        else away >= 0
+    )

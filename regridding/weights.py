@@ -17,9 +17,9 @@ from aurora_prep.regridding.geometry import CLOSE, FULL_TURN, POLE
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
+    from aurora_prep.regridding.arrays import Doubles, Places, Positions
 
-    Length = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
+    Length = Callable[[Doubles, Doubles], Doubles]
 
 OUTSIDE = -1
 ROUNDING = 4 * np.finfo(float).eps * FULL_TURN  # degrees: overlaps this thin are not there
@@ -36,23 +36,23 @@ class Line:
             0 to 1.
     """
 
-    index: NDArray[np.uint32]
-    weight: NDArray[np.float64]
-    cover: NDArray[np.float64]
+    index: Places
+    weight: Doubles
+    cover: Doubles
 
 
-def degrees(low: NDArray[np.float64], high: NDArray[np.float64]) -> NDArray[np.float64]:
+def degrees(low: Doubles, high: Doubles) -> Doubles:
     """Length of intervals of longitude."""
     return np.maximum(high - low, 0)
 
 
-def sines(low: NDArray[np.float64], high: NDArray[np.float64]) -> NDArray[np.float64]:
+def sines(low: Doubles, high: Doubles) -> Doubles:
     """``sin(high) - sin(low)`` of latitudes in degrees, without cancellation at the poles."""
     half = np.radians(np.maximum(high - low, 0) / 2)
     return 2 * np.cos(np.radians((low + high) / 2)) * np.sin(half)
 
 
-def overlaps(source: NDArray[np.float64], target: NDArray[np.float64], length: Length) -> Line:
+def overlaps(source: Doubles, target: Doubles, length: Length) -> Line:
     """Conservative weights between the cells of two axes.
 
     Args:
@@ -64,7 +64,7 @@ def overlaps(source: NDArray[np.float64], target: NDArray[np.float64], length: L
     return between(edges, position, target, length)
 
 
-def turned_overlaps(source: NDArray[np.float64], target: NDArray[np.float64]) -> Line:
+def turned_overlaps(source: Doubles, target: Doubles) -> Line:
     """``overlaps`` in longitude, where 359 and -1 degrees are the same."""
     edges, position = ascending(source)
     first = int(np.floor((target.min() - edges[0]) / FULL_TURN))
@@ -79,9 +79,9 @@ def turned_overlaps(source: NDArray[np.float64], target: NDArray[np.float64]) ->
 
 
 def between(
-    edges: NDArray[np.float64],
-    position: NDArray[np.int64],
-    target: NDArray[np.float64],
+    edges: Doubles,
+    position: Positions,
+    target: Doubles,
     length: Length,
 ) -> Line:
     """Overlap of every target cell with the cells between ascending ``edges``."""
@@ -97,7 +97,7 @@ def between(
     return packed(np.where(here, position[place], 0), part, length(low, high))
 
 
-def linear(source: NDArray[np.float64], target: NDArray[np.float64]) -> Line:
+def linear(source: Doubles, target: Doubles) -> Line:
     """Linear interpolation between the points of an axis; nothing beyond its ends."""
     position = np.arange(len(source))
     if source[-1] < source[0]:
@@ -113,7 +113,7 @@ def linear(source: NDArray[np.float64], target: NDArray[np.float64]) -> Line:
     return packed(position[np.array([lower, upper])], weight, np.ones(len(target)))
 
 
-def turned_linear(source: NDArray[np.float64], target: NDArray[np.float64], turn: bool) -> Line:  # noqa: FBT001
+def turned_linear(source: Doubles, target: Doubles, turn: bool) -> Line:  # noqa: FBT001
     """``linear`` in longitude, where 359 and -1 degrees are the same.
 
     Args:
@@ -125,13 +125,16 @@ def turned_linear(source: NDArray[np.float64], target: NDArray[np.float64], turn
     if source[-1] < source[0]:
         source, position = source[::-1], position[::-1]
     if turn:
-        source, position = np.append(source, source[0] + FULL_TURN), np.append(position, position[0])
+        source, position = (
+            np.append(source, source[0] + FULL_TURN),
+            np.append(position, position[0]),
+        )
     slack = CLOSE * (source[-1] - source[0]) / max(len(source) - 1, 1)
     line = linear(source, source[0] + np.mod(target - source[0] + slack, FULL_TURN) - slack)
     return Line(position[line.index].astype(np.uint32), line.weight, line.cover)
 
 
-def packed(index: NDArray[np.int64], part: NDArray[np.float64], whole: NDArray[np.float64]) -> Line:
+def packed(index: Positions, part: Doubles, whole: Doubles) -> Line:
     """Parts of a whole as weights, used places first, complete sums exactly 1."""
     part = np.where(part > 0, part, 0.0)
     order = np.argsort(part == 0, axis=0, kind="stable")
@@ -147,15 +150,13 @@ def packed(index: NDArray[np.int64], part: NDArray[np.float64], whole: NDArray[n
     return Line(np.ascontiguousarray(index, np.uint32), np.ascontiguousarray(weight), cover)
 
 
-def ascending(edges: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def ascending(edges: Doubles) -> tuple[Doubles, Positions]:
     """Borders from low to high, and which cell stands between each two."""
     position = np.arange(len(edges) - 1)
     return (edges, position) if edges[-1] > edges[0] else (edges[::-1], position[::-1])
 
 
-def rows_linear(
-    latitude: NDArray[np.float64], edges: NDArray[np.float64], target: NDArray[np.float64]
-) -> Line:
+def rows_linear(latitude: Doubles, edges: Doubles, target: Doubles) -> Line:
     """Linear interpolation between rows, with a row at each pole the cells reach.
 
     The rows beyond the last ones, made from their nearest row, have the

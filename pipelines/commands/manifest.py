@@ -58,13 +58,14 @@ def run_query(args: argparse.Namespace) -> int:
 
     facets = {name: getattr(args, name) for name in FACETS}
     lead_time = parse_duration(args.lead_time, "--lead-time") if args.lead_time else None
-    ends = {}
-    if args.valid_from:
-        ends["valid_from"] = parse_time(args.valid_from, "--valid-from")
-    if args.valid_until:
-        ends["valid_until"] = parse_time(args.valid_until, "--valid-until", end_of_day=True)
+    start, end = args.valid_from, args.valid_until
     with Manifest.open(args.dataset) as manifest:
-        found = manifest.query(**facets, **ends, lead_time=lead_time)
+        found = manifest.query(
+            **facets,
+            valid_from=parse_time(start, "--valid-from") if start else None,
+            valid_until=parse_time(end, "--valid-until", end_of_day=True) if end else None,
+            lead_time=lead_time,
+        )
     _print(found, json=args.json, columns=SHOWN)
     return 0 if found.num_rows else 1
 

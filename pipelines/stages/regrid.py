@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aurora_prep.pipelines.stages.harmonise import Placement
-from aurora_prep.regridding import Regridder, regridder
+from aurora_prep.regridding import Regridder, geometry_from_grib, regridder
 from aurora_prep.sources.spec import Grid, Variable, digest_of
 
 
@@ -73,8 +73,6 @@ class _Keys:
 
 @lru_cache(maxsize=16)
 def _described(digest: str, keys: _Keys) -> Any:  # noqa: ARG001  the digest is the cache's key
-    from aurora_prep.regridding import geometry_from_grib
-
     return geometry_from_grib(keys.keys)
 
 

@@ -129,14 +129,30 @@ class _FrameRefusedError(Exception):
         self.frame, self.reason = frame, reason
 
 
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """A planned frame, or the static fields, of which nothing could be written.
+
+    Attributes:
+        position: Of the source's entry in the recipe.
+        frame: Text form of the frame; ``None`` for the static fields.
+        reason: Why, in words a user can act on.
+    """
+
+    position: int
+    frame: str | None
+    reason: str
+
+
 def prepare_shard(
     plan: SourcePlan, task: ShardTask, files: tuple[RawFile, ...], site: Site
-) -> Part:
+) -> tuple[Part | None, list[Absence]]:
     """Make one shard and publish its part.
 
     A frame of which a field is absent is recorded as missing, one of which a
     field is damaged or implausible as rejected, each with the reason; neither
-    is written. The other frames of the shard are.
+    is written. The other frames of the shard are. A shard of which nothing
+    was there to write leaves no part, so that the next run asks again.
 
     Args:
         plan: The plan of the source.
@@ -145,18 +161,26 @@ def prepare_shard(
         site: Where the run works.
 
     Returns:
-        The part, as published.
+        The part as published, or ``None`` and what is absent.
 
     Raises:
-        DecodeError: A raw file is damaged, or a static field is absent.
+        DecodeError: A raw file is damaged.
         HarmoniseError: A static field is not what was declared.
         WriteError: The output cannot be written.
     """
     names = tuple(sorted(raw.path for raw in files if raw.path))
     failures = "; ".join(f"{f.failure[0]}: {f.failure[2]}" for f in files if f.failure)
     held = holdings_of(names, plan.source, site.contents)
-    absent = ((frame, _absent(plan, frame, held)) for frame in task.frames)
-    outcome = {f: (Status.MISSING, failures or reason) for f, reason in absent if reason}
+    if task.is_static:
+        lacking = _lacking(plan, plan.static_variables, STATIC, held)
+        outcome = {}
+        if lacking:
+            return None, [Absence(plan.position, None, failures or lacking)]
+    else:
+        absent = ((f, _lacking(plan, plan.variables, _moment(plan, f), held)) for f in task.frames)
+        outcome = {f: (Status.MISSING, failures or reason) for f, reason in absent if reason}
+        if len(outcome) == len(task.frames):
+            return None, [Absence(plan.position, str(f), r) for f, (_, r) in outcome.items()]
     while True:
         kept = tuple(frame for frame in task.frames if frame not in outcome)
         worker = _Worker(plan, task, kept, held, site)
@@ -185,7 +209,7 @@ def prepare_shard(
         statistics=statistics.to_bytes(),
     )
     write_part(site.root, part)
-    return part
+    return part, []
 
 
 class _Worker:
@@ -338,20 +362,21 @@ def layout_of(plan: SourcePlan, variable: Variable, codec: str) -> Layout:
     return Layout(plan.array_shape(variable), plan.shard_shape(variable), codec)
 
 
-def _absent(plan: SourcePlan, frame: FrameKey, held: Holdings) -> str | None:
-    """What a frame lacks, in words; ``None`` when every expected field is there."""
-    moment = _moment(plan, frame)
+def _lacking(
+    plan: SourcePlan, variables: tuple[Variable, ...], moment: Moment, held: Holdings
+) -> str | None:
+    """What is not in the files, in words; ``None`` when every expected field is there."""
     lacking: dict[str, list[int]] = {}
-    for variable in plan.variables:
+    expected = lacked = 0
+    for variable in variables:
         for level in plan.levels_of(variable):
+            expected += 1
             if ((variable.path, level), moment) not in held.fields:
+                lacked += 1
                 lacking.setdefault(variable.path, []).extend([] if level is None else [level])
     if not lacking:
         return None
-    if len(lacking) == len(plan.variables) and all(
-        len(levels) == sum(level is not None for level in plan.levels_of(plan.variable(path)))
-        for path, levels in lacking.items()
-    ):
+    if lacked == expected:
         return "no field of this time is in the files"
     named = (f"{p} at {levels} hPa" if levels else p for p, levels in lacking.items())
     return f"not in the files: {'; '.join(named)}"

@@ -1,9 +1,10 @@
 """Fields as GRIB messages, the way the store delivers ERA5.
 
-Edition 1 with simple packing of 16 bits, or edition 2 with CCSDS. A template
-without values is made once for each region and kind of level; a message is the
-template with its labels and values set. ecCodes lets go of the interpreter's
-lock while it packs, so messages are made on several threads and written in order.
+Edition 1 with simple packing, or edition 2 with CCSDS; 16 bits a value, 24 in
+static fields. A template without values is made once for each region and kind
+of level; a message is the template with its labels and values set. ecCodes lets
+go of the interpreter's lock while it packs, so messages are made on several
+threads and written in order.
 """
 
 from __future__ import annotations
@@ -24,12 +25,13 @@ from numpy.typing import NDArray
 from aurora_prep.providers.embedded.atmosphere import truth
 from aurora_prep.providers.embedded.region import Region
 from aurora_prep.providers.embedded.selection import Field, Selection
-from aurora_prep.sources.spec import Product, StepType, Variable
+from aurora_prep.sources.spec import Kind, Product, StepType, Variable
 
 # Stands for "missing" while packing; no variable comes near it, and the bitmap
 # of the message says where it stood.
 MISSING = 1e34
-BITS = 16
+# The archive keeps static fields in more bits than the others.
+BITS = {Kind.SURFACE: 16, Kind.ATMOSPHERIC: 16, Kind.STATIC: 24}
 LOCAL = threading.local()
 PACKING = {1: "grid_simple", 2: "grid_ccsds"}
 
@@ -98,7 +100,6 @@ def _template(selection: Selection, *, with_levels: bool) -> bytes:
         "generatingProcessIdentifier": process,
         **_geometry(selection.region),
         "packingType": PACKING[edition],
-        "bitsPerValue": BITS,
     }
     handle = eccodes.codes_grib_new_from_samples(sample)
     try:
@@ -131,6 +132,7 @@ def _labels(selection: Selection, field: Field) -> dict[str, Any]:
     labels: dict[str, Any] = {
         "expver": selection.expver(field.valid_time),
         "paramId": variable.param,
+        "bitsPerValue": BITS[variable.kind],
     }
     if field.level is not None:
         labels["level"] = field.level

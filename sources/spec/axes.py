@@ -14,9 +14,17 @@ from aurora_prep.sources.spec.grid import FULL_TURN, POLE, Grid
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-# GRIB1 rounds corners to a thousandth of a degree, float32 axes to 1.5e-5.
+# GRIB1 rounds corners to a thousandth of a degree, float32 axes to 3e-5.
 TOLERANCE = 6e-4
+FLOAT32_TOLERANCE = 5e-5
+HALF_TURN = 180.0
 LARGEST_DENOMINATOR = 4800
+# Largest denominators to try for a step, and how far both ends together may be off.
+DENOMINATORS = (
+    (120, 2 * FLOAT32_TOLERANCE),
+    (LARGEST_DENOMINATOR, 2 * TOLERANCE),
+    (10**7, 0.0),
+)
 SMALLEST_AXIS = 2
 
 
@@ -29,7 +37,8 @@ class Orientation:
         flip: Whether the file's rows run from south to north.
         mirror: Whether the file's columns run from east to west.
         roll: Columns to move from the end to the front.
-        columns: Columns of the file that are used; a repeated last one is not.
+        columns: Columns of the file that are used.
+        repeated: Whether the file repeats its first column at its end, which is not used.
     """
 
     grid: Grid
@@ -37,11 +46,12 @@ class Orientation:
     mirror: bool
     roll: int
     columns: int
+    repeated: bool = False
 
     @property
     def is_identity(self) -> bool:
         """Whether a field already lies as the grid does."""
-        return not (self.flip or self.mirror or self.roll) and self.columns == self.grid.columns
+        return not (self.flip or self.mirror or self.roll or self.repeated)
 
     def apply(self, field: NDArray[np.float32]) -> NDArray[np.float32]:
         """Turn ``(..., rows, columns)`` of the file into those of the grid; values are kept."""
@@ -74,16 +84,18 @@ def orient(latitude: ArrayLike, longitude: ArrayLike, where: str) -> Orientation
     if flip:
         lat = lat[::-1]
     lon = lon % 360.0
-    turns = np.diff(lon)
-    if lon.size > 1 and np.count_nonzero(turns < 0) > np.count_nonzero(turns > 0):
+    turns = np.diff(lon) % 360.0
+    if np.count_nonzero(turns > HALF_TURN) * 2 > turns.size:
         mirror, lon = True, lon[::-1]
     lon = np.concatenate([lon[:1], lon[0] + np.cumsum(np.diff(lon) % 360.0)])
     columns = lon.size
-    if columns > 1 and abs(lon[-1] - lon[0] - 360.0) < TOLERANCE:
+    repeated = bool(columns > 1 and abs(lon[-1] - lon[0] - 360.0) < TOLERANCE)
+    if repeated:
         columns -= 1
         lon = lon[:-1]
     north, latitude_step = _axis(-lat, f"{where}, latitude")
     west, longitude_step = _axis(lon, f"{where}, longitude")
+    _check_extent(-north, lat.size, latitude_step, columns * longitude_step, where)
     west %= FULL_TURN
     roll = 0
     if columns * longitude_step == FULL_TURN and west:
@@ -92,7 +104,28 @@ def orient(latitude: ArrayLike, longitude: ArrayLike, where: str) -> Orientation
         roll = columns - int((FULL_TURN + east_of_greenwich - west) / longitude_step)
         west = east_of_greenwich
     grid = Grid(latitude_step, longitude_step, min(-north, POLE), west, lat.size, columns)
-    return Orientation(grid, flip, mirror, roll, columns)
+    return Orientation(grid, flip, mirror, roll, columns, repeated)
+
+
+def _check_extent(
+    north: Fraction, rows: int, latitude_step: Fraction, turn: Fraction, where: str
+) -> None:
+    """Refuse what is not on the globe."""
+    south = north - (rows - 1) * latitude_step
+    if max(north, -south) > float(POLE) + TOLERANCE:
+        raise HarmoniseError(
+            "the latitudes reach beyond a pole",
+            f"{where}, latitude",
+            f"{float(north)} to {float(south)}",
+            "check which axis is which; the file cannot be used as it is",
+        )
+    if turn > FULL_TURN:
+        raise HarmoniseError(
+            "the longitudes go round the globe more than once",
+            f"{where}, longitude",
+            f"columns of {float(turn)} degrees in all",
+            "regrid the file to a regular grid first, or drop the columns too many",
+        )
 
 
 def _axis(values: NDArray[np.float64], where: str) -> tuple[Fraction, Fraction]:
@@ -105,12 +138,12 @@ def _axis(values: NDArray[np.float64], where: str) -> tuple[Fraction, Fraction]:
             "select a region of at least two rows and two columns",
         )
     spacing = (values[-1] - values[0]) / (values.size - 1)
-    step = Fraction(spacing).limit_denominator(LARGEST_DENOMINATOR)
-    if abs(float(step) - spacing) * (values.size - 1) > TOLERANCE:
-        step = Fraction(spacing).limit_denominator(10**7)
-    first = Fraction(float(values[0])).limit_denominator(LARGEST_DENOMINATOR)
-    if abs(float(first) - values[0]) > TOLERANCE:
-        first = Fraction(float(values[0])).limit_denominator(10**6)
+    step = Fraction(spacing)
+    for largest, tolerance in DENOMINATORS:
+        step = Fraction(spacing).limit_denominator(largest)
+        if abs(float(step) - spacing) * (values.size - 1) <= tolerance:
+            break
+    first = _first(float(values[0]), step)
     exact = float(first) + float(step) * np.arange(values.size)
     if step <= 0 or np.abs(exact - values).max() > TOLERANCE:
         worst = int(np.abs(exact - values).argmax())
@@ -121,3 +154,17 @@ def _axis(values: NDArray[np.float64], where: str) -> tuple[Fraction, Fraction]:
             "regrid the file to a regular grid first, or give a grid for this source",
         )
     return first, step
+
+
+def _first(value: float, step: Fraction) -> Fraction:
+    """The coordinate that was rounded to ``value``: a multiple of half a step if it can be."""
+    if step > 0:
+        aligned = round(2 * Fraction(value) / step) * step / 2
+        in_thousandths = abs(value * 1000 - round(value * 1000)) < FLOAT32_TOLERANCE
+        tolerance = min(TOLERANCE, float(step) / 8) if in_thousandths else FLOAT32_TOLERANCE
+        if abs(float(aligned) - value) <= tolerance:
+            return aligned
+    first = Fraction(value).limit_denominator(LARGEST_DENOMINATOR)
+    if abs(float(first) - value) > TOLERANCE:
+        first = Fraction(value).limit_denominator(10**6)
+    return first

@@ -74,13 +74,17 @@ class FrameKey:
             SpecError: The text is not a frame key.
         """
         match = TEXT.fullmatch(text)
+        try:
+            init_time = datetime.strptime(match["init"] if match else "", "%Y-%m-%dT%H")
+        except ValueError:
+            match = None
         if match is None:
             raise SpecError(
                 "not a frame key", "FrameKey.parse", repr(text), "write era5/2020-01-01T00+000h"
             )
         return cls(
             match["source"],
-            datetime.strptime(match["init"], "%Y-%m-%dT%H"),
+            init_time,
             int(match["lead"]) * HOUR,
             None if match["member"] is None else int(match["member"]),
         )

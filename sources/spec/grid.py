@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -135,16 +136,24 @@ class Grid:
 
     @property
     def latitude(self) -> NDArray[np.float64]:
-        """Latitudes in degrees north, shape ``(rows,)``, decreasing."""
-        return np.array([float(self.north - i * self.latitude_step) for i in range(self.rows)])
+        """Latitudes in degrees north, shape ``(rows,)``, decreasing; read only."""
+        return _coordinates(self.north, -self.latitude_step, self.rows)
 
     @property
     def longitude(self) -> NDArray[np.float64]:
-        """Longitudes in degrees east, shape ``(columns,)``, increasing from ``west``.
+        """Longitudes in degrees east, shape ``(columns,)``, increasing from ``west``; read only.
 
         Those of a regional grid that crosses the meridian run on beyond 360.
         """
-        return np.array([float(self.west + i * self.longitude_step) for i in range(self.columns)])
+        return _coordinates(self.west, self.longitude_step, self.columns)
+
+
+@lru_cache(maxsize=64)
+def _coordinates(first: Fraction, step: Fraction, count: int) -> NDArray[np.float64]:
+    """Every coordinate as a fraction, rounded once."""
+    values = np.array([float(first + i * step) for i in range(count)])
+    values.flags.writeable = False
+    return values
 
 
 def _decimal(value: Fraction) -> str:

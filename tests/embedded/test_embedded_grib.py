@@ -9,6 +9,7 @@ import pytest
 
 from aurora_prep import sources
 from aurora_prep.providers.embedded import truth
+from aurora_prep.sources.spec import Kind
 
 ERA5 = sources.load("era5")
 T, Z = ERA5.native("atmospheric/t").variable, ERA5.native("atmospheric/z").variable
@@ -22,7 +23,9 @@ def assert_true(message, variable, level) -> None:
     np.testing.assert_array_equal(np.isnan(message.values), np.isnan(expected))
     worst = np.nanmax(np.abs(message.values - expected))
     assert worst <= 0.5001 * message.step + 1e-6 * np.nanmax(np.abs(expected))
-    assert message.step <= 2.0 * np.nanmax(np.abs(expected)) / 2**15
+    spread = np.nanmax(expected) - np.nanmin(expected)
+    assert message.step < 2.0 * (spread + 1e-6 * np.nanmax(np.abs(expected))) / 2**15
+    assert message.keys["bitsPerValue"] == (24 if variable.kind is Kind.STATIC else 16)
 
 
 def test_messages_come_by_time_then_level_then_variable(

@@ -143,11 +143,11 @@ def test_a_request_that_is_too_large(provider, client, levels):
 
 
 def test_a_job_waits_its_turn(start, client, surface):
-    provider = start(queue_seconds=0.4)
+    provider = start(queue_seconds=1.0)
     remote = client(provider, wait_until_complete=False).retrieve(*surface)
     assert remote.status == "accepted"
     assert remote.started_at is None
-    time.sleep(0.5)
+    time.sleep(1.1)
     remote._wait_on_results()
     assert remote.status == "successful"
     assert remote.created_at < remote.started_at <= remote.finished_at
@@ -175,11 +175,11 @@ def test_deleting_a_job_leaves_its_file(provider, client, surface, tmp_path):
 
 
 def test_results_expire(start, client, surface, tmp_path):
-    provider = start(keep_seconds=0.3)
+    provider = start(keep_seconds=1.0)
     api = client(provider, wait_until_complete=False)
     remote = api.retrieve(*surface)
     results = remote.get_results()
-    time.sleep(0.4)
+    time.sleep(1.2)
     with pytest.raises(requests.HTTPError, match=r"404.*\nresults expired"):
         remote.get_results()
     assert requests.get(results.location, timeout=5).status_code == 404

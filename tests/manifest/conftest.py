@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import zarr
 
-from aurora_prep.manifest.compact import PlannedFrames
 from aurora_prep.manifest.parts import write_part
+from aurora_prep.manifest.planned import PlannedFrames
 from aurora_prep.manifest.records import (
     DetailRecord,
     FrameRecord,
@@ -98,8 +98,9 @@ class Small:
         details, objects = [], []
         for name, path in VARIABLES.items():
             values = self.values(i, name)
+            place = f"{self.store}/{name}/c/{i}" + "/0" * values.ndim
+            (self.root / place).unlink(missing_ok=True)
             zarr.open_array(self.root / self.store / name, mode="r+")[i] = values
-            place = f"{self.store}/{name}/c/{i}" + "/0" * (values.ndim)
             data = (self.root / place).read_bytes()
             digest = hashlib.sha256(data).hexdigest()
             objects.append(
@@ -170,6 +171,12 @@ class Small:
         """Write dataset.json, the last file of a run."""
         plan = {"source": self.source, "grid": self.grid.name, "frames": self.frames}
         (self.root / "dataset.json").write_text(json.dumps({"sources": [plan]}))
+
+
+@pytest.fixture(scope="session")
+def small_of():
+    """Builder of small datasets."""
+    return Small
 
 
 @pytest.fixture

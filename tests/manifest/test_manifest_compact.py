@@ -13,8 +13,10 @@ import pytest
 
 from aurora_prep.manifest import compact as compaction
 from aurora_prep.manifest import storage
-from aurora_prep.manifest.compact import TABLES, PlannedFrame, compact
+from aurora_prep.manifest.compact import compact
+from aurora_prep.manifest.merge import NOT_DONE, TABLES
 from aurora_prep.manifest.parts import part_url, write_part
+from aurora_prep.manifest.planned import PlannedFrame
 from aurora_prep.manifest.records import Part
 from aurora_prep.sources.spec import ManifestError, WriteError
 
@@ -37,7 +39,7 @@ def test_every_planned_frame_has_one_row(small):
         *["missing"] * 3,
     ]
     absent = rows[1]
-    assert absent["reason"] == compaction.NOT_DONE
+    assert absent["reason"] == NOT_DONE
     assert absent["variables"] == ["surface/2t", "atmospheric/t"]
     assert absent["valid_time"] == small.time(1)
     assert absent["synthetic"]
@@ -178,7 +180,7 @@ def test_a_remote_dataset_is_compacted_the_same(small, tmp_path):
     compact(str(small.root), [small.plan()])
     remote = f"memory://{tmp_path.name}/remote"
     for name in storage.tree(str(small.root)):
-        if name.startswith("manifest/parts"):
+        if name.startswith(("manifest/parts", small.source)):
             storage.put(storage.join(remote, name), storage.get(str(small.root / name)))
     compact(remote, [small.plan()])
     for name in ("frames.parquet", "details.parquet", "objects.parquet", "index.json"):

@@ -59,6 +59,13 @@ def test_an_absent_folder_is_empty(place):
     assert not storage.exists(storage.join(place, "absent"))
 
 
+def test_a_file_holds_no_names(place):
+    url = storage.join(place, "a.txt")
+    storage.put(url, b"x")
+    assert storage.listing(url) == []
+    assert storage.tree(url) == {}
+
+
 def test_delete_removes_and_forgives(place):
     url = storage.join(place, "a.txt")
     storage.put(url, b"x")

@@ -1,0 +1,68 @@
+# Two commands for a fresh machine with Python 3.11 or newer and make:
+#   make demo   sets everything up and runs the main job on the embedded provider
+#   make test   sets everything up and passes the tests
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PYTEST := $(BIN)/python -m pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow test-engine test-network lint types bench clean
+
+help: ## list the targets
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+
+demo: $(VENV)/.installed ## set up, then one day of full-size ERA5 from the embedded provider
+	$(BIN)/aurora-prep demo
+
+test: $(VENV)/.dev ## set up, then the tests that every change must pass
+	$(PYTEST)
+
+test-slow: $(VENV)/.dev ## full-size tests of a minute or more
+	$(PYTEST) -m slow
+
+test-engine: $(VENV)/.dev ## tests that need a Beam engine beyond the in-memory one
+	$(PYTEST) -m engine
+
+test-network: $(VENV)/.dev ## tests that talk to real providers with your own account
+	$(PYTEST) -m network
+
+lint: $(VENV)/.dev ## ruff, formatting, spelling
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/codespell
+
+types: $(VENV)/.dev .dev/aurora_prep ## mypy, strict
+	$(BIN)/mypy -p aurora_prep
+
+bench: $(VENV)/.dev ## the tables of benchmarks/README.md
+	$(BIN)/python benchmarks/pipeline.py
+
+clean: ## remove what the targets above made
+	rm -rf $(VENV) .dev build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/.created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "aurora-prep needs Python 3.11 or newer; found: $$($(PYTHON) --version);" \
+		       "try: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.created pyproject.toml setup.py
+	@echo "installing into $(VENV): about two minutes the first time"
+	$(PIP) install --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.installed
+	$(PIP) install --editable '.[dev]'
+	@touch $@
+
+# Type checkers do not follow an editable install of mapped folders: give them links.
+.dev/aurora_prep:
+	mkdir -p $@
+	for layer in sources regridding normalisation providers manifest pipelines; do \
+		ln -sfn ../../$$layer $@/$$layer; done
+	ln -sfn ../../aurora_prep/__init__.py $@/__init__.py
+	ln -sfn ../../aurora_prep/py.typed $@/py.typed

@@ -1,0 +1,15 @@
+"""What every test may use."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder of real GRIB and NetCDF files; tests that read them skip without it."""
+    folder = os.environ.get("AURORA_PREP_REAL_DATA")
+    if not folder:
+        pytest.skip("set AURORA_PREP_REAL_DATA to the folder of real files to run this test")
+    return Path(folder)
