@@ -4,9 +4,9 @@ Run: python benchmarks/field_statistics.py [--frames 6] [--peer-python PYTHON]
 
 The peer needs an older Zarr than we do, so it runs under an interpreter of its own::
 
-    python -m venv /tmp/peer
-    /tmp/peer/bin/pip install -r benchmarks/requirements-field-statistics.txt
-    python benchmarks/field_statistics.py --peer-python /tmp/peer/bin/python
+    python -m venv .venv-peer
+    .venv-peer/bin/pip install -r benchmarks/requirements-field-statistics.txt
+    python benchmarks/field_statistics.py --peer-python .venv-peer/bin/python
 
 Both see the same float32 arrays, held in memory, one frame after another. Ours is
 everything a run does: both conventions, extremes, histogram, the merge into a

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,8 +10,6 @@ from itertools import groupby
 from typing import Any
 
 import numpy as np
-import xarray as xr
-import zarr
 from numpy.typing import NDArray
 
 from aurora_prep.manifest import storage
@@ -20,6 +17,7 @@ from aurora_prep.manifest.crosscheck import REDO, Ledger
 from aurora_prep.manifest.merge import Task
 from aurora_prep.manifest.parallel import ordered
 from aurora_prep.manifest.problems import Kind, Problem
+from aurora_prep.manifest.zarrstore import Store
 
 MEAN_TOLERANCE = 1e-9  # of the largest magnitude: the order of a float64 sum, and no more
 SHARE_TOLERANCE = 1e-9
@@ -50,47 +48,19 @@ class Column:
         return f"{self.store} {self.path} of {self.init_time:%Y-%m-%dT%H}+{hours:03d}h{member}"
 
 
-class Store:
-    """A Zarr store and where the frames are in it."""
+def read(store: Store, column: Column) -> dict[int | None, NDArray[np.float32]]:
+    """The fields of a column by level, as the store gives them.
 
-    def __init__(self, url: str) -> None:
-        self.group = zarr.open_group(url, mode="r")
-        with warnings.catch_warnings():
-            # Zarr 3 readers that do not know consolidated metadata say so; either way will do.
-            warnings.filterwarnings("ignore", "Consolidated metadata")
-            with xr.open_zarr(url, chunks=None, consolidated=False) as dataset:
-                self.places = {
-                    str(name): {_plain(v): i for i, v in enumerate(dataset[name].values)}
-                    for name in dataset.dims
-                    if name in dataset.coords
-                }
-
-    def read(self, column: Column) -> dict[int | None, NDArray[np.float32]]:
-        """The fields of a column by level, as the store gives them.
-
-        Raises:
-            KeyError: The store has no such time or level.
-        """
-        array: Any = self.group[column.path.rsplit("/", 1)[-1]]
-        names = array.metadata.dimension_names
-        at = {
-            "init_time": column.init_time,
-            "lead_time": column.lead_time,
-            "member": column.member,
-        }
-        if column.init_time is not None and column.lead_time is not None:
-            at["time"] = column.init_time + column.lead_time
-        where = tuple(self._place(name, at[name]) if name in at else slice(None) for name in names)
-        block = np.asarray(array[where])
-        if "level" not in names:
-            return {None: block}
-        return {level: block[i] for level, i in self.places["level"].items()}
-
-    def _place(self, name: str, value: Any) -> int:
-        if value not in self.places[name]:
-            message = f"{name} {value} is not in the store"
-            raise KeyError(message)
-        return self.places[name][value]
+    Raises:
+        ManifestError: The store has no such time.
+    """
+    array: Any = store.group[column.path.rsplit("/", 1)[-1]]
+    names = array.metadata.dimension_names
+    place = store.place(names, column.init_time, column.lead_time, column.member)
+    block = np.asarray(array[place])
+    if "level" not in names:
+        return {None: block}
+    return {level: block[i] for level, i in store.places["level"].items()}
 
 
 def check_values(ledger: Ledger, progress: Callable[[str, int, int], None] | None) -> int:
@@ -141,7 +111,7 @@ def _columns(ledger: Ledger) -> Iterator[Column]:
 
 def _compare(store: Store, column: Column) -> list[Problem]:
     try:
-        found = store.read(column)
+        found = read(store, column)
     except Exception as error:  # noqa: BLE001  # decoders fail in many ways: all mean damage
         text = f"cannot be decoded: {type(error).__name__}: {error}"
         return [Problem(Kind.VALUES, str(column), text, REDO, column.task)]
@@ -181,12 +151,3 @@ def _difference(
     if not math.isclose(average, mean, rel_tol=0, abs_tol=MEAN_TOLERANCE * scale):
         return f"mean {average!r}, not {mean!r}"
     return None
-
-
-def _plain(value: Any) -> Any:
-    """A coordinate value as the manifest spells it."""
-    if isinstance(value, np.datetime64):
-        return value.astype("datetime64[us]").item()
-    if isinstance(value, np.timedelta64):
-        return value.astype("timedelta64[us]").item()
-    return value.item() if isinstance(value, np.generic) else value

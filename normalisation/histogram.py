@@ -21,6 +21,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,19 +53,24 @@ class Binning:
     first: int
     size: int
 
-    @classmethod
-    def spanning(cls, lowest: float, highest: float) -> Binning:
-        """The binning of values with these extremes; none when nothing was seen."""
-        if lowest > highest:
-            return cls(LOWEST_LEVEL, 0, 0)
-        low, high = coordinates_of(np.array([lowest, highest], np.float32)).tolist()
-        largest = max(abs(low), abs(high))
-        level = math.frexp(largest)[1] - FINEST if largest else LOWEST_LEVEL
-        while True:
-            first, last = _bin(low, level), _bin(high, level)
-            if last - first < BINS:
-                return cls(level, first, last - first + 1)
-            level += 1
+    @staticmethod
+    def spanning(lowest: float, highest: float) -> Binning:
+        """The binning of values with these extremes; no bins when nothing was seen."""
+        return _spanning(lowest, highest)
+
+
+@lru_cache(maxsize=4096)
+def _spanning(lowest: float, highest: float) -> Binning:
+    if lowest > highest:
+        return Binning(LOWEST_LEVEL, 0, 0)
+    low, high = coordinates_of(np.array([lowest, highest], np.float32)).tolist()
+    largest = max(abs(low), abs(high))
+    level = math.frexp(largest)[1] - FINEST if largest else LOWEST_LEVEL
+    while True:
+        first, last = _bin(low, level), _bin(high, level)
+        if last - first < BINS:
+            return Binning(level, first, last - first + 1)
+        level += 1
 
 
 def coordinates_of(values: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 
 import apache_beam as beam
@@ -17,13 +17,14 @@ from apache_beam import pvalue
 
 from aurora_prep.manifest.parts import finished, read_part
 from aurora_prep.normalisation import ShardStatistics
-from aurora_prep.pipelines import progress
+from aurora_prep.pipelines import finish, progress
 from aurora_prep.pipelines.engine import tune_memory
-from aurora_prep.pipelines.finish import Failure, Partial, finish_run
+from aurora_prep.pipelines.finish import Failure, Partial
 from aurora_prep.pipelines.plan import Plan, ShardTask, SourcePlan, blocks_of_moments, make_plan
 from aurora_prep.pipelines.stages.contents import contents_of
 from aurora_prep.pipelines.stages.decode import STATIC, holdings_of, scan
 from aurora_prep.pipelines.stages.shard import Absence, RawFile, Site, prepare_shard
+from aurora_prep.pipelines.stages.stored import ChangesUnit, changes_of
 from aurora_prep.providers.cache import Cache, CachedFile
 from aurora_prep.providers.credentials import Service
 from aurora_prep.providers.fetch import Fetcher
@@ -33,7 +34,7 @@ ShardKey = tuple[int, xbeam.Key]
 Keyed = tuple[ShardKey, RawFile | None]
 Requests = tuple[int, tuple[Request, ...]]
 
-ABSENT = "absent"
+ABSENT, FAILED = "absent", "failed"
 MAX_IN_FLIGHT = 4
 REQUESTS_PER_ELEMENT = 4 * MAX_IN_FLIGHT
 
@@ -89,16 +90,15 @@ def block_of(plan: SourcePlan, key: xbeam.Key) -> tuple[int, ...]:
     return (*starts[:-1], starts[-1] // plan.frames_per_shard) if starts else ()
 
 
-def finished_shards(position: int, work: Work) -> Iterator[Keyed]:
-    """Keys of the shards a former run finished; their parts carry their statistics."""
+def at_hand(position: int, work: Work) -> Iterator[Keyed]:
+    """What needs no provider: shards that are finished, and the user's own files.
+
+    A finished shard comes without a file: its part carries its statistics. A
+    file comes once for every unfinished shard that has frames in it.
+    """
     plan = work.plan.sources[position]
     for task in work.done(plan):
         yield key_of(plan, task.block), None
-
-
-def own_files(position: int, work: Work) -> Iterator[Keyed]:
-    """The user's own files, each with every unfinished shard that has frames in it."""
-    plan = work.plan.sources[position]
     if not plan.files:
         return
     held = holdings_of(plan.files, plan.source, work.site.contents)
@@ -127,7 +127,7 @@ def pending_requests(position: int, work: Work) -> Iterator[Requests]:
         yield position, batch
 
 
-def fetch(element: Requests, work: Work) -> Iterator[Keyed]:
+def fetch(element: Requests, work: Work) -> Iterator[Keyed | pvalue.TaggedOutput]:
     """Bring the answers into the cache; hand each to every unfinished shard that needs it.
 
     Raises:
@@ -139,7 +139,8 @@ def fetch(element: Requests, work: Work) -> Iterator[Keyed]:
     site = work.site
     check = _Check(site.contents)
     cache = Cache.open(site.cache / "requests")
-    fetcher = Fetcher(cache, work.service, MAX_IN_FLIGHT, check=check, watch=progress.watch)
+    service = work.service.towards(plan.recipe.access)
+    fetcher = Fetcher(cache, service, MAX_IN_FLIGHT, check=check, watch=progress.watch)
     for request, answer in fetcher.fetch_all(requests):
         if isinstance(answer, CredentialsError):
             raise answer
@@ -147,11 +148,14 @@ def fetch(element: Requests, work: Work) -> Iterator[Keyed]:
             files = [RawFile(str(member), request.digest) for member in answer.members]
         else:
             files = [RawFile("", request.digest, answer.args)]
+            yield pvalue.TaggedOutput(FAILED, answer.args)
         for block in sorted(_blocks(request, plan) & left):
             yield from ((key_of(plan, block), raw) for raw in files)
 
 
-def shard(element: tuple[ShardKey, Iterable[RawFile | None]], work: Work) -> Iterator[Partial]:
+def shard(
+    element: tuple[ShardKey, Iterable[RawFile | None]], work: Work
+) -> Iterator[Partial | pvalue.TaggedOutput]:
     """Make one shard, or read the part of one that is made; yield its statistics."""
     (position, key), files = element
     plan = work.plan.sources[position]
@@ -167,23 +171,31 @@ def shard(element: tuple[ShardKey, Iterable[RawFile | None]], work: Work) -> Ite
         yield f"{plan.source.name}-{plan.grid.name}", part.statistics
 
 
-def failure_of(element: Keyed) -> Iterator[Failure]:
-    """The error of a provider that a reference stands for, if it does."""
-    _, raw = element
-    if raw is not None and raw.failure:
-        yield raw.failure
-
-
-def finish(
+def account(
     _: None,
-    partials: list[Partial],
+    statistics: list[Partial],  # noqa: ARG001  it is waited for: every shard is done
     absences: list[Absence],
     failures: list[Failure],
     *,
     work: Work,
-) -> int:
-    """Close the run, once every shard is done."""
-    return finish_run(work.plan, work.site, partials, absences, sorted(failures))
+) -> None:
+    """Account for every planned frame, once every shard is done."""
+    finish.account(work.plan, work.site, absences, sorted(failures))
+
+
+def changes(_: None, work: Work) -> Iterator[ChangesUnit]:
+    """The work on changes over the recipe's steps."""
+    return finish.changes(work.plan, work.site)
+
+
+def reduce_changes(unit: ChangesUnit) -> Partial:
+    """Statistics of one piece of that work."""
+    return unit.held.name, changes_of(unit).to_bytes()
+
+
+def publish(_: None, statistics: list[Partial], *, work: Work) -> None:
+    """Publish the dataset."""
+    finish.publish(work.plan, work.site, statistics)
 
 
 class StatisticsFn(beam.CombineFn):
@@ -237,8 +249,8 @@ def _blocks(request: Request, plan: SourcePlan) -> set[tuple[int, ...]]:
     if any(path.startswith(f"{Kind.STATIC}/") for path, _ in request.fields):
         blocks.add(())
     if any(not path.startswith(f"{Kind.STATIC}/") for path, _ in request.fields):
-        lead = plan.lead_times[0]
-        blocks |= blocks_of_moments(((time, lead) for time in request.times), plan)
+        moments = product(request.times, request.lead_times)
+        blocks |= blocks_of_moments(moments, plan)
     return blocks
 
 

@@ -13,15 +13,14 @@ from aurora_prep.sources.spec import EngineError
 LOGGER = logging.getLogger(__name__)
 
 LOCAL = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
-# "DirectRunner" tries to download another engine first; its plain names all
-# mean the engine that is already here.
+# "DirectRunner" tries to download another engine first; its names all mean the
+# engine that is already here. Names in lower case: see _plain.
 LOCAL_NAMES = frozenset(
-    {"", "DirectRunner", "SwitchingDirectRunner", "BundleBasedDirectRunner", "FnApiRunner", LOCAL}
+    {"", "directrunner", "switchingdirectrunner", "bundlebaseddirectrunner", "fnapirunner"}
 )
 REFUSED = {
-    "DaskRunner": "it runs only the last of several sinks and reports success (Beam 2.77)",
-    "apache_beam.runners.dask.dask_runner.DaskRunner": "it runs only the last of several sinks",
-    "InteractiveRunner": "it keeps every intermediate result",
+    "daskrunner": "it runs only the last of several sinks and reports success (Beam 2.77)",
+    "interactiverunner": "it keeps every intermediate result",
 }
 
 # From malloc.h of glibc.
@@ -39,16 +38,24 @@ def options_of(words: Sequence[str]) -> PipelineOptions:
     options = PipelineOptions(list(words))
     standard = options.view_as(StandardOptions)
     runner = standard.runner or ""
-    if runner in REFUSED:
+    if _plain(runner) in REFUSED:
         raise EngineError(
             "this runner cannot be trusted with the work",
             f"--runner={runner}",
-            REFUSED[runner],
+            REFUSED[_plain(runner)],
             "take DirectRunner, FlinkRunner or DataflowRunner",
         )
-    if runner in LOCAL_NAMES:
+    if _plain(runner) in LOCAL_NAMES:
         standard.runner = LOCAL
     return options
+
+
+def _plain(runner: str) -> str:
+    """One spelling of a name that Beam takes in any case, short, or with its module."""
+    name = runner.lower()
+    if name.startswith("apache_beam."):
+        name = name.rsplit(".", 1)[-1]
+    return name if not name or name.endswith("runner") else f"{name}runner"
 
 
 def is_local(options: PipelineOptions) -> bool:
@@ -68,5 +75,6 @@ def tune_memory() -> None:
         library.mallopt(M_MMAP_THRESHOLD, LARGEST_MMAP_THRESHOLD)
         library.mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
         library.mallopt(M_TOP_PAD, KEPT_BYTES // 4)
+        library.mallopt(M_ARENA_MAX, 1)  # the arenas of threads give memory back at 64 MB
     except (OSError, AttributeError):
         LOGGER.debug("the C library is not glibc: its allocator stays as it is")

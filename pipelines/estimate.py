@@ -121,4 +121,5 @@ def rows(plan: Plan, estimates: list[Estimate]) -> dict[str, Any]:
         row["variables"] = list(entry.paths)
         row["levels"] = list(entry.levels)
         row["ignored"] = list(entry.ignored)
+        row["quirks"] = [str(quirk) for quirk in entry.quirks]
     return {"sources": plain, "totals": totals}

@@ -4,51 +4,39 @@ from __future__ import annotations
 
 import json
 import platform
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from aurora_prep.manifest import storage
 from aurora_prep.manifest.compact import PlannedFrame, PlannedFrames, compact
 from aurora_prep.manifest.query import Manifest
-from aurora_prep.manifest.records import Status
 from aurora_prep.manifest.tokens import tokens_of
-from aurora_prep.normalisation import ShardStatistics, finish
-from aurora_prep.normalisation.netcdf import to_netcdf
+from aurora_prep.normalisation import ShardStatistics
 from aurora_prep.pipelines.plan import Plan, SourcePlan
+from aurora_prep.pipelines.split_statistics import DATASET, frames_of, held_of, write_statistics
 from aurora_prep.pipelines.stages.shard import Absence, Site
-from aurora_prep.sources.spec import DecodeError, FetchError, FrameKey
+from aurora_prep.pipelines.stages.stored import ChangesUnit, units_of_changes
+from aurora_prep.sources.spec import DecodeError, FetchError
 
-DATASET = "dataset.json"
 FORMAT, VERSION = "aurora-prep dataset", 1
 LIBRARIES = ("apache-beam", "xarray-beam", "xarray", "zarr", "numcodecs", "eccodes", "numpy")
-EVERY_FRAME = "all"
 
 Partial = tuple[str, bytes]
 Failure = tuple[str, ...]
 Reasons = Mapping[tuple[int, str | None], str]
 
 
-def finish_run(
-    plan: Plan,
-    site: Site,
-    partials: Iterable[Partial],
-    absences: Sequence[Absence],
-    failures: Sequence[Failure],
-) -> int:
-    """Close a run: compact the ledger, round the statistics, publish ``dataset.json``.
+def account(
+    plan: Plan, site: Site, absences: Sequence[Absence], failures: Sequence[Failure]
+) -> None:
+    """Compact the ledger into the manifest's tables: every planned frame has its row.
 
     Args:
         plan: The plan.
         site: Where the run works.
-        partials: Statistics by ``source-grid``.
         absences: What could not be written, and why.
         failures: The four parts of each error of a provider.
-
-    Returns:
-        Number of planned frames that are not written.
 
     Raises:
         FetchError: The provider delivered nothing at all: its first error.
@@ -56,31 +44,53 @@ def finish_run(
             is not finished.
     """
     reasons = {(a.position, a.frame): a.reason for a in absences}
-    index = compact(site.root, (planned(entry, site, reasons) for entry in plan.sources))
+    compact(site.root, (planned(entry, site, reasons) for entry in plan.sources))
+    if failures and not _written(site.root):
+        raise FetchError(*failures[0])
+    for (position, frame), reason in sorted(reasons.items(), key=str):
+        if frame is None:
+            entry = plan.sources[position]
+            raise DecodeError(
+                "static fields are absent",
+                f"{entry.source.name}, {entry.static_store}",
+                reason,
+                "run again when the provider has them, or leave them out of variables:",
+            )
+
+
+def changes(plan: Plan, site: Site) -> Iterator[ChangesUnit]:
+    """The work on changes over the recipe's steps, once all frames are accounted for."""
     with Manifest.open(site.root) as manifest:
-        summary = manifest.summary().to_pylist()
-        if failures and not any(row["written"] for row in summary):
-            raise FetchError(*failures[0])
-        for (position, frame), reason in sorted(reasons.items(), key=str):
-            if frame is None:
-                raise DecodeError(
-                    "static fields are absent",
-                    f"{plan.sources[position].source.name}, {plan.sources[position].static_store}",
-                    reason,
-                    "run again when the provider has them, or leave them out of variables:",
-                )
-        totals = {f"{row['source']}-{row['grid']}": row for row in summary}
-        merged = dict(partials)
         for entry in plan.sources:
-            name = f"{entry.source.name}-{entry.grid.name}"
-            frames = _frames(manifest, entry, site)
-            if frames:
-                _write_statistics(entry, site, merged[name], frames)
-    storage.put(
-        storage.join(site.root, DATASET),
-        (json.dumps(_dataset(plan, site, totals, index), indent=1) + "\n").encode(),
-    )
-    return sum(row["frames"] - row["written"] for row in summary)
+            held = held_of(entry, site.root)
+            frames = frames_of(manifest, held, site.recipe)
+            yield from units_of_changes(held, frames, site.recipe.statistics.differences)
+
+
+def publish(plan: Plan, site: Site, partials: Iterable[Partial]) -> None:
+    """Round and write the statistics; then, last, ``dataset.json``.
+
+    Args:
+        plan: The plan.
+        site: Where the run works.
+        partials: Statistics by ``source-grid``.
+    """
+    merged = {name: ShardStatistics.from_bytes(partial) for name, partial in partials}
+    with Manifest.open(site.root) as manifest:
+        totals = {f"{r['source']}-{r['grid']}": r for r in manifest.summary().to_pylist()}
+        for entry in plan.sources:
+            held = held_of(entry, site.root)
+            if frames := frames_of(manifest, held, site.recipe):
+                write_statistics(
+                    held, site.recipe, merged[held.name], frames, site.software_version
+                )
+    document = json.dumps(_dataset(plan, site, totals), indent=1) + "\n"
+    storage.put(storage.join(site.root, DATASET), document.encode())
+
+
+def _written(root: str) -> bool:
+    with Manifest.open(root) as manifest:
+        return any(row["written"] for row in manifest.summary().to_pylist())
 
 
 def planned(entry: SourcePlan, site: Site, reasons: Reasons) -> PlannedFrames:
@@ -110,46 +120,7 @@ def _planned_frames(entry: SourcePlan, site: Site, reasons: Reasons) -> Iterator
             )
 
 
-def _frames(manifest: Manifest, entry: SourcePlan, site: Site) -> list[tuple[FrameKey, str]]:
-    """Frames that went into the statistics, with their checksums."""
-    table = manifest.query(
-        source=entry.source.name, grid=entry.grid.name, status=Status.WRITTEN
-    ).select(["source", "init_time", "lead_time", "member", "checksum"])
-    keys = (
-        (
-            FrameKey(row["source"], row["init_time"], row["lead_time"], row["member"]),
-            row["checksum"],
-        )
-        for row in table.to_pylist()
-    )
-    return [(key, digest) for key, digest in keys if site.recipe.enters_statistics(key.valid_time)]
-
-
-def _write_statistics(
-    entry: SourcePlan, site: Site, partial: bytes, frames: list[tuple[FrameKey, str]]
-) -> None:
-    total = ShardStatistics.from_bytes(partial)
-    statistics = finish(
-        total,
-        source=entry.source.name,
-        grid=entry.grid.name,
-        split=site.recipe.statistics.split or EVERY_FRAME,
-        frames=frames,
-        software_version=site.software_version,
-        expected=[(v.path, level) for v in entry.variables for level in entry.levels_of(v)],
-        variables=(*entry.static_variables, *entry.variables),
-    )
-    stem = storage.join(site.root, "statistics", f"{entry.source.name}-{entry.grid.name}")
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "statistics.nc"
-        to_netcdf(statistics, path)
-        storage.put(f"{stem}.nc", path.read_bytes())
-    storage.put(f"{stem}.json", statistics.to_json().encode())
-
-
-def _dataset(
-    plan: Plan, site: Site, totals: dict[str, dict[str, Any]], index: dict[str, Any]
-) -> dict[str, Any]:
+def _dataset(plan: Plan, site: Site, totals: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """The content of ``dataset.json``."""
     return {
         "format": FORMAT,
@@ -159,7 +130,6 @@ def _dataset(
         "recipe_digest": site.recipe.digest,
         "synthetic": any(site.is_synthetic(entry) for entry in plan.sources),
         "sources": [_source(entry, site, totals) for entry in plan.sources],
-        "manifest": index["files"],
         "software": {
             "aurora-prep": site.software_version,
             "python": platform.python_version(),

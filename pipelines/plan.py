@@ -31,6 +31,7 @@ from aurora_prep.sources.spec import (
     Kind,
     Levels,
     Product,
+    Quirk,
     RecipeError,
     Request,
     Source,
@@ -148,6 +149,13 @@ class SourcePlan:
         """The declared variable of a path."""
         return self.source.native(path).variable
 
+    @property
+    def quirks(self) -> tuple[Quirk, ...]:
+        """Oddities of the source that concern the planned times and variables."""
+        names = frozenset(self.variable(path).short_name for path in self.paths)
+        first, last = self.init_times[0], self.init_times[-1]
+        return tuple(q for q in self.source.quirks if q.concerns(first, last, names))
+
     def levels_of(self, variable: Variable) -> tuple[int | None, ...]:
         """The levels of a variable; one ``None`` where it has none."""
         return tuple(self.levels) if variable.has_levels else (None,)
@@ -210,6 +218,7 @@ class SourcePlan:
             self.init_times,
             paths,
             self.levels,
+            lead_times=self.lead_times if self.is_forecast else (timedelta(0),),
             data_format=self.recipe.data_format,
             synthetic=synthetic,
         )
@@ -288,6 +297,22 @@ def _source_plan(
             where,
             f"{len(files)} files; beside it they hold {list(ignored[:8])}",
             "name files of this source, or another source",
+        )
+    if not files and (absent := sorted(set(lead_times) - set(source.lead_times))):
+        raise RecipeError(
+            "the source has no such lead time",
+            where,
+            f"{[lead // HOUR for lead in absent[:8]]} h; it has"
+            f" {source.lead_times[0] // HOUR} h to {source.lead_times[-1] // HOUR} h,"
+            f" {len(source.lead_times)} in all",
+            "give lead times that the source has",
+        )
+    if all(path.startswith(f"{Kind.STATIC}/") for path in paths):
+        raise RecipeError(
+            "nothing is wanted that changes in time",
+            where,
+            ", ".join(paths),
+            "add a variable that changes in time: static fields are written beside frames",
         )
     grid = native if entry.grid == NATIVE_GRID else Grid.regular(entry.grid)
     has_static = grid.name not in owned and any(p.startswith(f"{Kind.STATIC}/") for p in paths)

@@ -9,19 +9,22 @@ from apache_beam import pvalue
 
 from aurora_prep.pipelines.beam_glue import (
     ABSENT,
+    FAILED,
     Keyed,
     Requests,
     StatisticsFn,
     Work,
     WorkFn,
-    failure_of,
+    account,
+    at_hand,
+    changes,
     fetch,
-    finish,
-    finished_shards,
-    own_files,
     pending_requests,
+    publish,
+    reduce_changes,
     shard,
 )
+from aurora_prep.pipelines.finish import Partial
 
 
 class Prepare(beam.PTransform):
@@ -41,25 +44,33 @@ class Prepare(beam.PTransform):
         fetched = (
             sources
             | "Requests" >> self._do(pending_requests).with_output_types(Requests)
-            | "SpreadRequests" >> beam.Reshuffle()
-            | "Fetch" >> self._do(fetch).with_output_types(Keyed)
+            | "Spread" >> beam.Reshuffle()
+            | "Fetch" >> self._do(fetch).with_outputs(FAILED, main="files")
         )
-        owned = sources | "OwnFiles" >> self._do(own_files).with_output_types(Keyed)
-        finished = sources | "Finished" >> self._do(finished_shards).with_output_types(Keyed)
+        known = sources | "AtHand" >> self._do(at_hand).with_output_types(Keyed)
         shards = (
-            (fetched, owned, finished)
-            | "References" >> beam.Flatten()
+            (fetched.files, known)
+            | "References" >> beam.Flatten().with_output_types(Keyed)
             | "ByShard" >> beam.GroupByKey()
             | "Shard" >> self._do(shard).with_outputs(ABSENT, main="statistics")
         )
         statistics = shards.statistics | "Statistics" >> beam.CombinePerKey(StatisticsFn())
-        failures = fetched | "Failures" >> beam.FlatMap(failure_of) | beam.Distinct()
-        sides = (statistics, shards[ABSENT], failures)
-        return (
-            begin
-            | "Once" >> beam.Create([None])
-            | "Finish" >> beam.Map(finish, *map(pvalue.AsList, sides), work=self.work)
-        )
+        sides = map(pvalue.AsList, (statistics, shards[ABSENT], fetched[FAILED]))
+        once = begin | "Once" >> beam.Create([None])
+        accounted = once | "Account" >> beam.Map(account, *sides, work=self.work)
+        if self.work.site.recipe.statistics.differences:
+            changed = (
+                accounted
+                | "Changes" >> self._do(changes)
+                | "SpreadChanges" >> beam.Reshuffle()
+                | "ReduceChanges" >> beam.Map(reduce_changes).with_output_types(Partial)
+            )
+            statistics = (
+                (statistics, changed)
+                | "AllStatistics" >> beam.Flatten()
+                | "WithChanges" >> beam.CombinePerKey(StatisticsFn())
+            )
+        return accounted | "Publish" >> beam.Map(publish, pvalue.AsList(statistics), work=self.work)
 
     def _do(self, function: Callable[..., Iterable[object]]) -> beam.ParDo:
         return beam.ParDo(WorkFn(function, self.work))

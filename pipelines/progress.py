@@ -74,6 +74,7 @@ class Display:
         with COUNT.lock:
             COUNT.frames = COUNT.stored = COUNT.cached = COUNT.bytes = 0
             COUNT.on_their_way.clear()
+            COUNT.text = ""
         self.thread.start()
         return self
 
@@ -84,14 +85,14 @@ class Display:
 
     def line(self) -> str:
         """The state of the run in one line."""
-        seconds = time.monotonic() - self.start
+        seconds = max(0.0, time.monotonic() - self.start)
         with COUNT.lock:
             done, stored, cached = min(COUNT.frames, self.frames), COUNT.stored, COUNT.cached
             fresh = done - self.before
             megabytes = (COUNT.bytes + sum(COUNT.on_their_way.values())) / 1e6
             step = COUNT.text
         parts = [f"{done}/{self.frames} frames"]
-        if fresh > 0:
+        if fresh > 0 and seconds:
             rate = fresh / seconds
             parts.append(f"{rate:.2f} frames/s" if rate < 100 else f"{rate:.0f} frames/s")  # noqa: PLR2004
             parts.append(f"{_clock((self.frames - done) / rate)} left")

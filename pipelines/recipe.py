@@ -149,7 +149,7 @@ class Recipe:
         """
         path = Path(path)
         try:
-            text = yaml.safe_load(path.read_text(encoding="utf-8"))
+            text = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506  it is safe
         except OSError as error:
             raise RecipeError(
                 "the recipe cannot be read", str(path), error.strerror or str(error), "give a file"
@@ -190,6 +190,18 @@ class Recipe:
             base=base,
             text=text,
         )
+
+
+class _Loader(yaml.SafeLoader):
+    """Plain values, as ``safe_load`` gives them; a key given twice is refused, not replaced."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002  as PyYAML declares it
+        keys = [self.construct_object(key) for key, _ in node.value]
+        for position, key in enumerate(keys):
+            if key in keys[:position]:
+                problem, mark = f"key {key!r} is given twice", node.value[position][0].start_mark
+                raise yaml.constructor.ConstructorError(None, None, problem, mark)
+        return super().construct_mapping(node, deep)
 
 
 def parse_time(value: Any, where: str, *, end_of_day: bool = False) -> datetime:
@@ -245,7 +257,7 @@ def _source(entry: Any, where: str) -> SourceRecipe:
             Grid.regular(grid)
         except AuroraPrepError as error:
             raise RecipeError(*error.at(f"{where}, grid").args) from None
-    method, methods = _methods(body.get("method"), f"{where}, method")
+    method, methods = _methods(body.get("method"), source, f"{where}, method")
     period = _period(body["period"], source, f"{where}, period") if "period" in body else None
     levels = body.get("levels")
     return SourceRecipe(
@@ -312,7 +324,7 @@ def _variables(value: Any, source: Source, where: str) -> tuple[str, ...] | None
 
 
 def _levels(value: Any, source: Source, where: str) -> tuple[int, ...]:
-    if not isinstance(value, list) or not all(type(level) is int for level in value):
+    if not isinstance(value, list) or not value or any(type(v) is not int for v in value):
         raise _wrong("levels must be a list of whole hPa", where, value, "write [500, 850]")
     try:
         return source.levels.subset(value, where).hpa
@@ -320,11 +332,13 @@ def _levels(value: Any, source: Source, where: str) -> tuple[int, ...]:
         raise RecipeError(*error.args) from None
 
 
-def _methods(value: Any, where: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+def _methods(value: Any, source: Source, where: str) -> tuple[str, tuple[tuple[str, str], ...]]:
     if value is None or isinstance(value, str):
         return _choice(value or "auto", METHODS, where), ()
     if not isinstance(value, Mapping):
         raise _wrong("method is neither a name nor a table", where, value, "write conservative")
+    known = ("default", *dict.fromkeys(v.short_name for v in source.variables))
+    _mapping(value, known, where)
     chosen = {str(k): _choice(v, METHODS, f"{where}.{k}") for k, v in value.items()}
     return chosen.pop("default", "auto"), tuple(sorted(chosen.items()))
 
@@ -367,10 +381,13 @@ def _statistics(value: Any, splits: tuple[Split, ...], where: str) -> Statistics
     steps = body.get("differences", [])
     if not isinstance(steps, list):
         raise _wrong("differences must be a list", where, steps, "write [12h, 24h]")
+    differences = tuple(parse_duration(s, f"{where}.differences") for s in steps)
+    if not all(differences):
+        raise _wrong("a difference over no time is zero", where, steps, "write [12h, 24h]")
     return StatisticsRecipe(
         split=split,
         area_weighted=_truth(body.get("area_weighted", False), f"{where}.area_weighted"),
-        differences=tuple(parse_duration(s, f"{where}.differences") for s in steps),
+        differences=differences,
     )
 
 

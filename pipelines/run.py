@@ -21,11 +21,11 @@ from aurora_prep.manifest.query import Manifest
 from aurora_prep.manifest.records import Status
 from aurora_prep.pipelines.beam_glue import Work
 from aurora_prep.pipelines.engine import options_of, tune_memory
-from aurora_prep.pipelines.finish import DATASET
 from aurora_prep.pipelines.plan import Plan, make_plan
 from aurora_prep.pipelines.prepare import Prepare
 from aurora_prep.pipelines.progress import Display
 from aurora_prep.pipelines.recipe import Recipe
+from aurora_prep.pipelines.split_statistics import DATASET
 from aurora_prep.pipelines.stages.shard import Site
 from aurora_prep.pipelines.stages.store import set_up_stores
 from aurora_prep.providers.cache import Cache

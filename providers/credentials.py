@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
-from cdsapi.api import get_url_key_verify
+from cdsapi.api import get_url_key_verify, read_config
 
 from aurora_prep.sources.spec import CredentialsError
 
@@ -19,7 +20,15 @@ class ServiceKind(StrEnum):
     """Which service answers."""
 
     CDS = "cds"
+    ADS = "ads"
     EMBEDDED = "embedded"
+
+
+ADDRESS = {
+    ServiceKind.CDS: "https://cds.climate.copernicus.eu/api",
+    ServiceKind.ADS: "https://ads.atmosphere.copernicus.eu/api",
+}
+ADS_HOST = "ads.atmosphere.copernicus.eu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +69,9 @@ class Service:
     """Which store to talk to; small, and safe to send to workers.
 
     Attributes:
-        kind: ``cds`` takes what is not given from the environment or the rc
-            file of the machine it is resolved on; ``embedded`` is complete.
+        kind: ``cds`` and ``ads`` take what is not given from the environment or
+            the rc file of the machine they are resolved on; ``embedded`` is
+            complete, and stands for every store.
         url: Address, where given.
         key: Key, where given. Only the embedded provider's is pickled.
     """
@@ -75,6 +85,26 @@ class Service:
         """The embedded provider, whose key opens nothing else."""
         return cls(ServiceKind.EMBEDDED, url, key)
 
+    def towards(self, access: str) -> Service:
+        """The service that answers the requests of an access.
+
+        Args:
+            access: Name of the access: ``cds`` or ``ads``.
+
+        Raises:
+            CredentialsError: No store is known by that name.
+        """
+        if self.kind is ServiceKind.EMBEDDED or self.kind == access:
+            return self
+        if access not in set(ADDRESS):
+            raise CredentialsError(
+                "no store is known by this name",
+                "credentials",
+                f"{access!r} not among {sorted(ADDRESS)}",
+                "name the access of the source as its store",
+            )
+        return Service(ServiceKind(access))
+
     def __reduce__(self) -> tuple[Any, ...]:
         key = self.key if self.kind is ServiceKind.EMBEDDED else None
         return Service, (self.kind, self.url, key)
@@ -82,18 +112,23 @@ class Service:
     def resolve(self) -> CdsService:
         """Address and key, found in the order of ``cdsapi`` itself.
 
-        First what is given here, then ``CDSAPI_URL`` and ``CDSAPI_KEY``, then
-        the file named by ``CDSAPI_RC`` or ``~/.cdsapirc``.
+        For the Climate Data Store: what is given here, then ``CDSAPI_URL`` and
+        ``CDSAPI_KEY``, then the file named by ``CDSAPI_RC`` or ``~/.cdsapirc``.
+        For the Atmosphere Data Store the same with ``ADSAPI_...`` and
+        ``~/.adsapirc``; what is still missing then is the store's own address,
+        and the key of the Climate Data Store, since both stores know the same
+        users. A ``~/.cdsapirc`` that was edited to point to the Atmosphere Data
+        Store serves both too.
 
         Raises:
             CredentialsError: Nothing usable is found.
         """
         where = f"credentials of {self.kind}"
         try:
-            url, key, verify = get_url_key_verify(self.url, self.key, None)
+            url, key, verify = self._found()
         except Exception as error:  # noqa: BLE001  # cdsapi raises it bare
             raise CredentialsError(
-                "no address or no key of the Climate Data Store",
+                "no address or no key of the store",
                 where,
                 self._seen(error),
                 "log in at https://cds.climate.copernicus.eu/profile and write the two lines"
@@ -110,12 +145,44 @@ class Service:
         promised = self.kind is ServiceKind.EMBEDDED
         return CdsService(url.rstrip("/"), key, bool(verify), promises_md5=promised)
 
+    def _found(self) -> tuple[str, str, Any]:
+        """Address, key and whether to verify, as found."""
+        if self.kind is ServiceKind.ADS:
+            return self._found_for_ads()
+        url, key, verify = get_url_key_verify(self.url, self.key, None)
+        if self.kind is ServiceKind.CDS and self.url is None and _host(url) == ADS_HOST:
+            url = ADDRESS[ServiceKind.CDS]
+        return url, key, verify
+
+    def _found_for_ads(self) -> tuple[str, str, Any]:
+        url = self.url or os.environ.get("ADSAPI_URL")
+        key = self.key or os.environ.get("ADSAPI_KEY")
+        verify: Any = True
+        named = os.environ.get("ADSAPI_RC")
+        path = Path(named or "~/.adsapirc").expanduser()
+        if (url is None or key is None) and (named or path.exists()):
+            config = read_config(str(path))
+            url, key = url or config.get("url"), key or config.get("key")
+            verify = int(config.get("verify", 1))
+        url = url or ADDRESS[ServiceKind.ADS]
+        if key is None:
+            url, key, verify = get_url_key_verify(url, None, None)
+        return url, key, verify
+
     def _seen(self, error: Exception) -> str:
         """What was there to be found, without any of it."""
-        names = [name for name in ("CDSAPI_URL", "CDSAPI_KEY") if os.environ.get(name)]
-        rc = Path(os.environ.get("CDSAPI_RC") or "~/.cdsapirc")
-        exists = "exists" if rc.expanduser().exists() else "does not exist"
+        prefixes = ("ADS", "CDS") if self.kind is ServiceKind.ADS else ("CDS",)
+        wanted = [f"{prefix}API_{part}" for prefix in prefixes for part in ("URL", "KEY")]
+        names = [name for name in wanted if os.environ.get(name)]
+        files = []
+        for prefix in prefixes:
+            rc = Path(os.environ.get(f"{prefix}API_RC") or f"~/.{prefix.lower()}apirc")
+            files.append(f"{rc} {'exists' if rc.expanduser().exists() else 'does not exist'}")
         return (
-            f"environment: {names or 'neither CDSAPI_URL nor CDSAPI_KEY'};"
-            f" {rc} {exists} ({type(error).__name__})"
+            f"environment: {names or f'none of {wanted}'};"
+            f" {', '.join(files)} ({type(error).__name__})"
         )
+
+
+def _host(url: str) -> str | None:
+    return urlsplit(url).hostname

@@ -1,8 +1,9 @@
 """Which requests bring a period: arithmetic on hours, no I/O.
 
-A store's request body is a cartesian product: years x months x days x hours x
-variables x levels. Days are therefore grouped by the hours wanted of them, so
-that the union of all products is exactly what was planned.
+A store's request body is a cartesian product: days x hours x lead times x
+variables x levels, where some stores name days by years x months x days and
+others by ranges of dates. Days are therefore grouped by the hours wanted of
+them, so that the union of all products is exactly what was planned.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from aurora_prep.sources.spec import (
     HOUR,
     Cds,
     Collection,
+    Dates,
     Kind,
     Levels,
     Native,
@@ -37,6 +39,7 @@ DAY = tuple(f"{day:02d}" for day in range(LONGEST_MONTH + 1))
 
 Hours = tuple[int, ...]
 Fields = tuple[tuple[str, int | None], ...]
+Leads = tuple[timedelta, ...]
 Item = TypeVar("Item")
 
 
@@ -47,6 +50,7 @@ def plan_requests(
     paths: Sequence[str],
     levels: Levels,
     *,
+    lead_times: Leads = (timedelta(0),),
     data_format: str = "grib",
     synthetic: bool = False,
 ) -> Iterator[Request]:
@@ -54,16 +58,18 @@ def plan_requests(
 
     Each request reads one whole unit of archive (a day or a month) of one
     collection. A unit of more fields than the collection accepts is cut into
-    blocks of days, then into groups of hours, then of variables and levels.
+    blocks of days, then into groups of hours, then of lead times, then of
+    variables and levels.
     Blocks start on fixed days of the month, so that recipes with overlapping
     periods share most of their requests, and with them the cache.
 
     Args:
         source: Whose data.
         access: The store and its collections.
-        timeline: Valid times wanted, whole hours.
+        timeline: Valid times wanted, of forecasts init times; whole hours.
         paths: ``kind/short_name`` of every variable wanted, in any order.
         levels: Pressure levels wanted of atmospheric variables.
+        lead_times: Lead times wanted of each time, whole hours.
         data_format: Format asked for, ``grib`` or ``netcdf``.
         synthetic: Whether the embedded provider will answer.
 
@@ -72,9 +78,9 @@ def plan_requests(
         variables, asked once at the first time, comes first.
 
     Raises:
-        SpecError: The source or the access lacks a variable, levels are
-            missing, times are not whole hours, or a collection accepts no
-            field at all.
+        SpecError: The source or the access lacks a variable or lead times,
+            levels are missing, times are not whole hours, or a collection
+            accepts no field at all.
     """
     where = f"plan of {source.name}"
     first = timeline.start
@@ -86,11 +92,9 @@ def plan_requests(
     chosen = [native for native in source.natives if native.variable.path in wanted]
     static: list[Iterator[Request]] = []
     moving: list[Iterator[Request]] = []
-    for kind in Kind:
-        natives = [native for native in chosen if native.variable.kind is kind]
-        if not natives:
-            continue
-        if kind is Kind.ATMOSPHERIC and not len(levels):
+    for natives in _groups(chosen, access, where):
+        kinds = {native.variable.kind for native in natives}
+        if Kind.ATMOSPHERIC in kinds and not len(levels):
             raise SpecError(
                 "atmospheric variables are asked for without levels",
                 where,
@@ -100,17 +104,30 @@ def plan_requests(
         shelf = _Shelf(
             source=source.name,
             access=access.name,
-            collection=access.collection_of(kind, where),
+            collection=access.collection_of(natives[0].variable.kind, where),
             data_format=data_format,
             synthetic=synthetic,
         )
-        hpa = levels.hpa if kind is Kind.ATMOSPHERIC else ()
-        blocks = tuple(_blocks(natives, hpa, shelf.collection))
-        if kind is Kind.STATIC:
+        leads = (timedelta(0),) if kinds == {Kind.STATIC} else lead_times
+        blocks = tuple(_blocks(natives, levels.hpa, leads, shelf.collection))
+        if kinds == {Kind.STATIC}:
             static.append(_requests(shelf, blocks, Timeline(first, first, HOUR)))
         else:
             moving.append(_requests(shelf, blocks, timeline))
     return _chained(static, moving)
+
+
+def _groups(natives: Sequence[Native], access: Cds, where: str) -> Iterator[list[Native]]:
+    """Variables that one request may ask together, in the order of their kinds."""
+    grouped: dict[tuple[str, Kind | None], list[Native]] = {}
+    for kind in Kind:
+        for native in natives:
+            if native.variable.kind is kind:
+                collection = access.collection_of(kind, where)
+                mixed = collection.dialect.mixes_kinds and kind is not Kind.STATIC
+                key = (collection.dataset, None if mixed else kind)
+                grouped.setdefault(key, []).append(native)
+    yield from grouped.values()
 
 
 def _chained(
@@ -137,7 +154,7 @@ class _Shelf:
 
     def request(self, block: _Block, days: Sequence[datetime], hours: Hours) -> Request:
         """Ask a block of fields of some days of one month, at the same hours."""
-        first = days[0]
+        dialect = self.collection.dialect
         body: Body = {
             key: value if isinstance(value, str) else list(value)
             for key, value in self.collection.constants
@@ -145,12 +162,18 @@ class _Shelf:
         body["variable"] = list(block.names)
         if block.levels:
             body["pressure_level"] = list(block.levels)
-        body["year"] = [f"{first.year:04d}"]
-        body["month"] = [f"{first.month:02d}"]
-        body["day"] = [DAY[day.day] for day in days]
+        if dialect.dates is Dates.RANGES:
+            body["date"] = _ranges(days)
+        else:
+            body["year"] = [f"{days[0].year:04d}"]
+            body["month"] = [f"{days[0].month:02d}"]
+            body["day"] = [DAY[day.day] for day in days]
         body["time"] = [CLOCK[hour] for hour in hours]
-        body["data_format"] = self.data_format
-        body["download_format"] = "unarchived"
+        if dialect.lead_key is not None:
+            body[dialect.lead_key] = [str(lead // HOUR) for lead in block.leads]
+        body["data_format"] = dialect.spelling(self.data_format)
+        if dialect.asks_packaging:
+            body["download_format"] = "unarchived"
         return Request(
             source=self.source,
             access=self.access,
@@ -158,23 +181,44 @@ class _Shelf:
             body=body,
             times=tuple([day + OFFSET[hour] for day in days for hour in hours]),
             fields=block.fields,
+            lead_times=block.leads,
             synthetic=self.synthetic,
         )
 
 
+def _ranges(days: Sequence[datetime]) -> list[str]:
+    """Runs of days without a gap, each as ``first/last``."""
+    runs: list[list[datetime]] = []
+    for day in days:
+        if runs and day - runs[-1][-1] == timedelta(days=1):
+            runs[-1].append(day)
+        else:
+            runs.append([day])
+    return [f"{run[0]:%Y-%m-%d}/{run[-1]:%Y-%m-%d}" for run in runs]
+
+
 @dataclass(frozen=True, slots=True)
 class _Block:
-    """Fields asked together: a product of variables and levels."""
+    """Fields asked together: a product of lead times, variables and levels."""
 
     names: tuple[str, ...]
     levels: tuple[str, ...]
     fields: Fields
+    leads: Leads
+
+    def __len__(self) -> int:
+        """Fields of one time."""
+        return len(self.fields) * len(self.leads)
 
 
 def _blocks(
-    natives: Sequence[Native], hpa: tuple[int, ...], collection: Collection
+    natives: Sequence[Native], hpa: tuple[int, ...], lead_times: Leads, collection: Collection
 ) -> Iterator[_Block]:
-    """The fields of one time, in blocks no larger than the collection accepts."""
+    """The fields of one time, in blocks no larger than the collection accepts.
+
+    Raises:
+        SpecError: It accepts none, or knows no lead times.
+    """
     most = collection.max_fields
     if most < 1:
         raise SpecError(
@@ -183,16 +227,49 @@ def _blocks(
             str(most),
             "give the most fields that one request may ask",
         )
-    depth = max(1, len(hpa))
-    for group in _evenly(natives, max(1, most // depth)):
-        for levels in _evenly(hpa, most) if hpa else ((),):
+    if collection.dialect.lead_key is None and any(lead_times):
+        raise SpecError(
+            "the collection has no lead times",
+            f"{collection.dataset}, dialect",
+            f"{len(lead_times)} lead times asked",
+            "give the collection a dialect with a lead_key",
+        )
+    for group, levels in _products(natives, hpa, most):
+        fields = tuple(
+            (native.variable.path, level)
+            for native in group
+            for level in (levels if native.variable.has_levels else (None,))
+        )
+        shown = levels if any(native.variable.has_levels for native in group) else ()
+        for leads in _evenly(lead_times, max(1, most // len(fields))):
             yield _Block(
                 tuple(native.request for native in group),
-                tuple(str(level) for level in levels),
-                tuple(
-                    (native.variable.path, level) for native in group for level in levels or (None,)
-                ),
+                tuple(str(level) for level in shown),
+                fields,
+                tuple(leads),
             )
+
+
+def _products(
+    natives: Sequence[Native], hpa: tuple[int, ...], most: int
+) -> Iterator[tuple[Sequence[Native], Sequence[int]]]:
+    """Variables and levels that together are no more than the most: all at once if possible.
+
+    A variable without levels never comes with a part of the levels: it would
+    come again with the next part.
+    """
+    flat = [native for native in natives if not native.variable.has_levels]
+    deep = [native for native in natives if native.variable.has_levels]
+    if len(flat) + len(deep) * len(hpa) <= most:
+        yield natives, hpa
+        return
+    if flat:
+        for some in _evenly(flat, most):
+            yield some, ()
+    if deep:
+        for some in _evenly(deep, max(1, most // len(hpa))):
+            for levels in _evenly(hpa, most):
+                yield some, levels
 
 
 def _requests(shelf: _Shelf, blocks: Sequence[_Block], timeline: Timeline) -> Iterator[Request]:
@@ -215,7 +292,7 @@ def _split(
 ) -> Iterator[Request]:
     """Cut a unit to what the collection accepts: days first, then hours."""
     for block in blocks:
-        times = shelf.collection.max_fields // len(block.fields)
+        times = shelf.collection.max_fields // len(block)
         if len(days) * len(hours) <= times:
             yield shelf.request(block, days, hours)
         elif len(hours) <= times:

@@ -1,7 +1,7 @@
 """How values move between grids: geometry, weights and kernels on NumPy arrays."""
 
 from aurora_prep.regridding.axes import of_grid, rectilinear
-from aurora_prep.regridding.cf import Coordinate, geometry_from_cf
+from aurora_prep.regridding.cf import Coordinate, geometry_from_cf, located
 from aurora_prep.regridding.gaussian import octahedral, reduced_gaussian
 from aurora_prep.regridding.geometry import Geometry, Rectilinear, Reduced
 from aurora_prep.regridding.grib import KEYS, geometry_from_grib, in_rows
@@ -29,6 +29,7 @@ __all__ = [
     "geometry_from_cf",
     "geometry_from_grib",
     "in_rows",
+    "located",
     "mir_message",
     "octahedral",
     "of_grid",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aurora_prep.regridding.gaussian import gaussian_edges, gaussian_order
-from aurora_prep.regridding.geometry import CLOSE, FULL_TURN, POLE, Rectilinear
+from aurora_prep.regridding.geometry import FULL_TURN, POLE, Rectilinear
 from aurora_prep.sources.spec import Grid, RegridError
 
 if TYPE_CHECKING:
@@ -48,14 +48,9 @@ def rectilinear(latitude: Doubles, longitude: Doubles) -> Rectilinear:
 
 
 def unwrapped(longitude: Doubles) -> Doubles:
-    """Longitudes without the jump of 360 degrees, in the direction of most steps."""
-    if longitude.ndim != 1 or len(longitude) < 2:  # noqa: PLR2004  # two make a step
-        return longitude
-    steps = np.diff(longitude)
-    eastward = np.median(steps) > 0
-    jump = steps < 0 if eastward else steps > 0
-    turns = np.concatenate([[0], np.cumsum(jump)])
-    return longitude + (FULL_TURN if eastward else -FULL_TURN) * turns
+    """Longitudes without jumps of 360 degrees: no step is longer than half a turn."""
+    turns = np.cumsum(np.round(np.diff(longitude) / FULL_TURN))
+    return longitude - FULL_TURN * np.concatenate([[0.0], turns])
 
 
 def longitude_edges(longitude: Doubles) -> Doubles:

@@ -78,8 +78,27 @@ def geometry_from_cf(
     Raises:
         RegridError: No such coordinates, or they are not on the last dimensions.
     """
-    if grid_mapping and (geometry := from_mapping(dims, coordinates, grid_mapping)) is not None:
-        return geometry
+    wanted, geometry = located(coordinates, grid_mapping)
+    if tuple(dims[-len(wanted) :]) != wanted:
+        raise RegridError(
+            "the horizontal dimensions are not the last ones",
+            "geometry_from_cf",
+            f"dimensions {tuple(dims)}, coordinates on {wanted}",
+            f"transpose the variable to (..., {', '.join(wanted)})",
+        )
+    return geometry
+
+
+def located(
+    coordinates: Mapping[str, Coordinate], grid_mapping: Mapping[str, object] | None = None
+) -> tuple[tuple[str, ...], Geometry]:
+    """The horizontal dimensions, in the order of the geometry, and the geometry.
+
+    Raises:
+        RegridError: The coordinates describe no grid.
+    """
+    if grid_mapping and (plane := from_mapping(coordinates, grid_mapping)) is not None:
+        return plane
     latitude, longitude = (found(coordinates, what) for what in NAMES)
     if latitude is None or longitude is None:
         raise RegridError(
@@ -89,17 +108,16 @@ def geometry_from_cf(
             "give coordinates with units degrees_north and degrees_east",
         )
     if latitude.dims != longitude.dims:
-        check_last(dims, (*latitude.dims, *longitude.dims))
-        return rectilinear(doubles(latitude), doubles(longitude))
-    check_last(dims, latitude.dims)
+        axes = rectilinear(doubles(latitude), doubles(longitude))
+        return (*latitude.dims, *longitude.dims), axes
     corners = bounds(coordinates, latitude), bounds(coordinates, longitude)
     known = None if corners[0] is None or corners[1] is None else (corners[0], corners[1])
     if latitude.values.ndim == 1:
-        return Scattered(doubles(latitude), doubles(longitude), known)
-    straight = np.ptp(latitude.values, axis=1).max() == 0 == np.ptp(longitude.values, axis=0).max()
-    if straight:
-        return rectilinear(doubles(latitude)[:, 0], doubles(longitude)[0])
-    return Curvilinear(doubles(latitude), doubles(longitude), known)
+        return latitude.dims, Scattered(doubles(latitude), doubles(longitude), known)
+    bent = np.ptp(latitude.values, axis=1).max(), np.ptp(longitude.values, axis=0).max()
+    if max(bent) == 0:
+        return latitude.dims, rectilinear(doubles(latitude)[:, 0], doubles(longitude)[0])
+    return latitude.dims, Curvilinear(doubles(latitude), doubles(longitude), known)
 
 
 def found(coordinates: Mapping[str, Coordinate], what: str) -> Coordinate | None:
@@ -119,9 +137,9 @@ def found(coordinates: Mapping[str, Coordinate], what: str) -> Coordinate | None
 
 
 def from_mapping(
-    dims: Sequence[str], coordinates: Mapping[str, Coordinate], mapping: Mapping[str, object]
-) -> Geometry | None:
-    """Geometry from axes in the plane of a grid mapping; ``None`` without such axes."""
+    coordinates: Mapping[str, Coordinate], mapping: Mapping[str, object]
+) -> tuple[tuple[str, ...], Geometry] | None:
+    """Dimensions and geometry from axes in the plane of a mapping; ``None`` without them."""
     kind = str(mapping.get("grid_mapping_name", ""))
     if kind == "latitude_longitude" or not mapping:
         return None
@@ -137,12 +155,12 @@ def from_mapping(
     y, x = axes
     if y is None or x is None or y.values.ndim != 1 or x.values.ndim != 1:
         return None
-    check_last(dims, (*y.dims, *x.dims))
+    dims = (*y.dims, *x.dims)
     if kind == "rotated_latitude_longitude":
         north = float(cast("float", mapping["grid_north_pole_latitude"]))
         east = float(cast("float", mapping["grid_north_pole_longitude"]))
         turn = float(cast("float", mapping.get("north_pole_grid_longitude", 0.0)))
-        return Projected(RotatedPole(-north, east + 180.0, -turn), doubles(x), doubles(y))
+        return dims, Projected(RotatedPole(-north, east + 180.0, -turn), doubles(x), doubles(y))
     try:
         crs = CRS.from_cf(dict(mapping))
     except (CRSError, KeyError, ValueError) as error:
@@ -152,7 +170,7 @@ def from_mapping(
             f"{dict(mapping)}: {error}",
             "correct the attributes of the grid mapping variable",
         ) from error
-    return Projected(Projection(crs.to_wkt()), metres(x), metres(y))
+    return dims, Projected(Projection(crs.to_wkt()), metres(x), metres(y))
 
 
 def metres(axis: Coordinate) -> Doubles:
@@ -188,18 +206,3 @@ def doubles(axis: Coordinate) -> Doubles:
         decimal = np.round(values.astype(np.float64), 6)
         return np.where(decimal.astype(np.float32) == values, decimal, values.astype(np.float64))
     return values.astype(np.float64)
-
-
-def check_last(dims: Sequence[str], wanted: tuple[str, ...]) -> None:
-    """Refuse a variable whose horizontal dimensions are not the last ones.
-
-    Raises:
-        RegridError: They are elsewhere, or in another order.
-    """
-    if tuple(dims[-len(wanted) :]) != wanted:
-        raise RegridError(
-            "the horizontal dimensions are not the last ones",
-            "geometry_from_cf",
-            f"dimensions {tuple(dims)}, coordinates on {wanted}",
-            f"transpose the variable to (..., {', '.join(wanted)})",
-        )

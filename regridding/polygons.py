@@ -43,7 +43,7 @@ def trace(latitude: Doubles, longitude: Doubles, x: Doubles, y: Doubles) -> int:
     corners, count = len(latitude), 0
     last = 0.0
     started = False
-    polar = 0.0
+    polar, opening = 0.0, 0.0
     for k in range(corners):
         nxt = (k + 1) % corners
         lat_a, lon_a, lat_b, lon_b = latitude[k], longitude[k], latitude[nxt], longitude[nxt]
@@ -67,12 +67,15 @@ def trace(latitude: Doubles, longitude: Doubles, x: Doubles, y: Doubles) -> int:
                     x[count], y[count] = last, polar
                     x[count + 1], y[count + 1] = here, polar
                     count += 2
+            else:
+                opening = polar
             x[count], y[count] = here, height
             count += 1
             last, started, polar = here, True, 0.0
     if count == 0:
         return 0
     closing = last + (x[0] - last + HALF) % TURN - HALF
+    polar = opening if polar == 0 else polar
     if polar != 0:
         x[count], y[count] = last, polar
         x[count + 1], y[count + 1] = closing, polar

@@ -12,26 +12,12 @@ from aurora_prep.sources.spec import (
     Files,
     Grid,
     Kind,
-    Native,
     Product,
     Source,
     Unit,
 )
-from aurora_prep.sources.spec.catalogue import (
-    AURORA_13,
-    LSM,
-    MSL,
-    SLT,
-    T2M,
-    U10,
-    V10,
-    Z_SURFACE,
-    Q,
-    T,
-    U,
-    V,
-    Z,
-)
+from aurora_prep.sources.spec.catalogue import AURORA_13
+from aurora_prep.sources.spec.spellings import STATIC, SURFACE, UPPER_AIR
 
 REANALYSIS = (("product_type", ("reanalysis",)),)
 
@@ -43,20 +29,7 @@ SOURCE = Source(
     levels=AURORA_13,
     first=datetime(1940, 1, 1),
     cadence=timedelta(hours=1),
-    natives=(
-        Native(variable=T2M, request="2m_temperature", fields=("t2m",), units="K"),
-        Native(variable=U10, request="10m_u_component_of_wind", fields=("u10",), units="m s**-1"),
-        Native(variable=V10, request="10m_v_component_of_wind", fields=("v10",), units="m s**-1"),
-        Native(variable=MSL, request="mean_sea_level_pressure", fields=("msl",), units="Pa"),
-        Native(variable=Z, request="geopotential", fields=("z",), units="m**2 s**-2"),
-        Native(variable=U, request="u_component_of_wind", fields=("u",), units="m s**-1"),
-        Native(variable=V, request="v_component_of_wind", fields=("v",), units="m s**-1"),
-        Native(variable=T, request="temperature", fields=("t",), units="K"),
-        Native(variable=Q, request="specific_humidity", fields=("q",), units="kg kg**-1"),
-        Native(variable=Z_SURFACE, request="geopotential", fields=("z",), units="m**2 s**-2"),
-        Native(variable=LSM, request="land_sea_mask", fields=("lsm",), units="(0 - 1)"),
-        Native(variable=SLT, request="soil_type", fields=("slt",), units="(Code table 4.213)"),
-    ),
+    natives=SURFACE + UPPER_AIR + STATIC,
     accesses=(
         Cds(
             (

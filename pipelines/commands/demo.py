@@ -6,7 +6,7 @@ import argparse
 from importlib import resources
 from pathlib import Path
 
-from aurora_prep.pipelines.commands import show
+from aurora_prep.pipelines.commands import imports, show
 from aurora_prep.pipelines.commands.run import print_summary
 
 NEXT = """\
@@ -30,8 +30,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the demo recipe, or find that it has been run."""
-    from aurora_prep.pipelines.recipe import Recipe
-    from aurora_prep.pipelines.run import run as run_recipe
+    with imports.swiftly():
+        from aurora_prep.pipelines.recipe import Recipe
+        from aurora_prep.pipelines.run import run as run_recipe
 
     place = resources.files("aurora_prep.pipelines").joinpath("demo.yaml")
     with resources.as_file(place) as path:

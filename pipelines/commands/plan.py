@@ -65,6 +65,8 @@ def run(args: argparse.Namespace) -> int:
         show.line(f"{row['source']}: {row['first']} to {row['last']}, {row['fields']:,} fields")
         if row["ignored"]:
             show.line(f"{row['source']}: the files also hold {', '.join(row['ignored'][:12])}")
+        for quirk in row["quirks"]:
+            show.line(f"{row['source']}: quirk, {quirk}")
     show.line(f"output: {recipe.output}")
     show.line("core-hours are this software's; the provider's queue comes on top")
     return 0

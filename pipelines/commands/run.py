@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from aurora_prep.pipelines.commands import show
+from aurora_prep.pipelines.commands import imports, show
 
 SHOWN = 10
 
@@ -28,8 +28,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run a recipe; 1 when planned frames are not written."""
-    from aurora_prep.pipelines.recipe import Recipe
-    from aurora_prep.pipelines.run import run as run_recipe
+    with imports.swiftly():
+        from aurora_prep.pipelines.recipe import Recipe
+        from aurora_prep.pipelines.run import run as run_recipe
 
     outcome = run_recipe(
         Recipe.load(args.recipe, output=args.out),

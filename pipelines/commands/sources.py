@@ -7,7 +7,7 @@ from typing import Any
 
 from aurora_prep import sources
 from aurora_prep.pipelines.commands import show
-from aurora_prep.sources.spec import HOUR, Cds, Source
+from aurora_prep.sources.spec import HOUR, Cds, Quirk, Source
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -59,7 +59,11 @@ def _print(source: Source) -> None:
     show.line(f"  product      {source.product}")
     show.line(f"  grid         {source.grid.name} degrees, {rows} x {columns}")
     show.line(f"  times        every {source.cadence // HOUR} h since {source.first:%Y-%m-%d}")
-    show.line(f"  levels       {', '.join(map(str, source.levels))} hPa")
+    if len(source.lead_times) > 1:
+        first, last = source.lead_times[0] // HOUR, source.lead_times[-1] // HOUR
+        show.line(f"  lead times   {first} to {last} h, {len(source.lead_times)} in all")
+    if len(source.levels):
+        show.line(f"  levels       {', '.join(map(str, source.levels))} hPa")
     for access in source.accesses:
         collections = access.collections if isinstance(access, Cds) else ()
         names = ", ".join(collection.dataset for collection in collections)
@@ -68,6 +72,8 @@ def _print(source: Source) -> None:
     show.line(f"  attribution  {source.attribution}")
     for note in source.notes:
         show.line(f"  note         {note}")
+    for quirk in source.quirks:
+        show.line(f"  quirk        {quirk}")
     show.line()
     show.columns(
         ("variable", "units", "standard name", "long name", "request name"),
@@ -93,11 +99,13 @@ def _plain(source: Source) -> dict[str, Any]:
         "shape": list(source.grid.shape),
         "levels": list(source.levels),
         "cadence_hours": source.cadence // HOUR,
+        "lead_hours": [lead // HOUR for lead in source.lead_times],
         "first": source.first.isoformat(),
         "accesses": [access.name for access in source.accesses],
         "licence": source.licence,
         "attribution": source.attribution,
         "notes": list(source.notes),
+        "quirks": [_quirk(quirk) for quirk in source.quirks],
         "variables": [
             {
                 "path": native.variable.path,
@@ -109,4 +117,14 @@ def _plain(source: Source) -> dict[str, Any]:
             }
             for native in source.natives
         ],
+    }
+
+
+def _quirk(quirk: Quirk) -> dict[str, Any]:
+    return {
+        "what": quirk.what,
+        "start": quirk.start.isoformat() if quirk.start else None,
+        "end": quirk.end.isoformat() if quirk.end else None,
+        "variables": list(quirk.variables),
+        "known_from": quirk.known_from,
     }

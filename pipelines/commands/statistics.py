@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import aurora_prep
 from aurora_prep.manifest import storage
 from aurora_prep.pipelines.commands import show
 from aurora_prep.sources.spec import ManifestError
@@ -32,6 +33,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     command.add_argument(
         "--area-weighted", action="store_true", help="means by area, not by grid point"
     )
+    command.add_argument(
+        "--recompute", action="store_true", help="compute them anew from the shards first"
+    )
     command.set_defaults(function=run)
 
 
@@ -39,6 +43,10 @@ def run(args: argparse.Namespace) -> int:
     """Print or export the statistics of a dataset."""
     from aurora_prep.normalisation import compare_aurora, to_aurora
 
+    if args.recompute:
+        from aurora_prep.pipelines.split_statistics import recompute_statistics
+
+        recompute_statistics(args.dataset, aurora_prep.__version__)
     found = _load(args.dataset, args.source)
     if args.compare:
         for statistics in found:

@@ -133,7 +133,7 @@ def contents_of(path: Path, kept: Path, scan: Callable[[Path, str], Contents]) -
 @lru_cache(maxsize=64)
 def _remembered(path: Path, note: Path, scan: Callable[[Path, str], Contents]) -> Contents:
     try:
-        return _load(note.read_text(encoding="utf-8"))
+        return _load(note.read_text(encoding="utf-8"), str(path))
     except (OSError, ValueError, KeyError, TypeError):
         contents = scan(path, sniff(path))
     try:
@@ -163,17 +163,16 @@ def _tail(ref: FieldRef) -> list[Any]:
     return [ref.member, ref.label, ref.grid]
 
 
-def _load(text: str) -> Contents:
+def _load(text: str, file: str) -> Contents:
+    """Read a note; the file goes by the name it is asked for now, which may be another."""
     plain = json.loads(text)
     fields = tuple(
         FieldRef(
-            plain["file"], tuple(place), param, name, units, kind, level,
+            file, tuple(place), param, name, units, kind, level,
             datetime.fromisoformat(init), timedelta(seconds=lead), member, label, grid,
         )
         for place, param, name, units, kind, level, init, lead, member, label, grid in plain[
             "fields"
         ]
     )  # fmt: skip
-    return Contents(
-        plain["file"], plain["format"], fields, tuple(plain["grids"]), tuple(plain["skipped"])
-    )
+    return Contents(file, plain["format"], fields, tuple(plain["grids"]), tuple(plain["skipped"]))

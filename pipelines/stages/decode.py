@@ -26,7 +26,7 @@ from aurora_prep.pipelines.stages.contents import (
 )
 from aurora_prep.pipelines.stages.grib import read_grib, read_ranges, scan_grib
 from aurora_prep.pipelines.stages.netcdf import read_netcdf, scan_netcdf
-from aurora_prep.sources.spec import DecodeError, Kind, Native, Product, Source
+from aurora_prep.sources.spec import HOUR, DecodeError, Kind, Native, Product, Source
 
 Moment = tuple[datetime, timedelta]
 Place = tuple[str, int | None]
@@ -68,7 +68,6 @@ def scan(path: Path, kind: str) -> Contents:
     return scan_grib(path) if kind == "grib" else scan_netcdf(path)
 
 
-@lru_cache(maxsize=32)
 def holdings_of(files: tuple[str, ...], source: Source, kept: Path) -> Holdings:
     """Match the contents of files against the declaration of a source.
 
@@ -81,6 +80,23 @@ def holdings_of(files: tuple[str, ...], source: Source, kept: Path) -> Holdings:
         DecodeError: A file is damaged, or two different fields claim the
             same variable, level and time.
     """
+    return _holdings_of(files, tuple(map(_modified, files)), source, kept)
+
+
+def _modified(file: str) -> int:
+    try:
+        return Path(file).stat().st_mtime_ns
+    except OSError:
+        return 0  # reading it says what is wrong
+
+
+@lru_cache(maxsize=32)
+def _holdings_of(
+    files: tuple[str, ...],
+    modified: tuple[int, ...],  # noqa: ARG001  a changed file is another file
+    source: Source,
+    kept: Path,
+) -> Holdings:
     matcher = _Matcher(source)
     found: dict[tuple[Place, Moment], FieldRef] = {}
     grids: dict[str, tuple[dict[str, Any], ...]] = {}
@@ -91,9 +107,10 @@ def holdings_of(files: tuple[str, ...], source: Source, kept: Path) -> Holdings:
         ignored.update(f"{skipped} (not on latitude and longitude)" for skipped in contents.skipped)
         for ref in contents.fields:
             place = matcher.place(ref)
-            if place is None:
+            if place is None or not _is_of(source.product, ref, place):
                 at = "" if ref.level is None else f" at {ref.level} hPa"
-                ignored.add(f"{ref.name}{at} ({ref.level_kind})")
+                ahead = f", {ref.lead_time // HOUR} h ahead" if place else ""
+                ignored.add(f"{ref.name}{at} ({ref.level_kind}{ahead})")
                 continue
             key = (place, _moment(ref, place, source))
             other = found.get(key)
@@ -141,6 +158,12 @@ class _Matcher:
         if native is None or (on_levels and ref.level not in self.levels):
             return None
         return native.variable.path, ref.level
+
+
+def _is_of(product: Product, ref: FieldRef, place: Place) -> bool:
+    """Whether a field can be of this product: an analysis never lies ahead of its start."""
+    static = place[0].startswith(f"{Kind.STATIC}/")
+    return static or product is not Product.ANALYSIS or ref.lead_time == timedelta(0)
 
 
 def _moment(ref: FieldRef, place: Place, source: Source) -> Moment:

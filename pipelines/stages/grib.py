@@ -24,7 +24,7 @@ from aurora_prep.sources.spec import DecodeError
 
 SURFACES = frozenset(
     {"surface", "heightAboveGround", "meanSea", "entireAtmosphere", "depthBelowLandLayer"}
-    | {"depthBelowLand", "nominalTop", "soilLayer"}
+    | {"depthBelowLand", "nominalTop", "soilLayer", "heightAboveSea"}
 )
 GRID_KEYS: tuple[tuple[str, type], ...] = (
     ("gridType", str), ("Ni", int), ("Nj", int), ("N", int), ("isOctahedral", int),
@@ -60,19 +60,26 @@ def scan_grib(path: Path) -> Contents:
     with path.open("rb") as file:
         size = path.stat().st_size
         raw = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
-        for start, length in _messages(file, path):
-            for place in _fields_of(raw, start, length, path):
-                handle = ec.codes_new_from_message(_assemble(raw, place))
-                try:
-                    digest = ec.codes_get_string(handle, "md5GridSection")
-                    if digest not in seen:
-                        seen[digest] = len(grids)
-                        grids.append(_grid_of(handle))
-                    fields.append(_field(handle, str(path), place, seen[digest], units))
-                except ec.CodesInternalError as error:
-                    raise _damaged(path, f"message at byte {start}: {error}") from error
-                finally:
-                    ec.codes_release(handle)
+        for message in _messages(file, path):
+            try:
+                start = ec.codes_get_long(message, "offset")
+                length = ec.codes_get_long(message, "totalLength")
+                for place in _fields_of(raw, start, length, path):
+                    whole = len(place) == 2  # noqa: PLR2004  one range: the message itself
+                    handle = message if whole else ec.codes_new_from_message(_assemble(raw, place))
+                    try:
+                        digest = ec.codes_get_string(handle, "md5GridSection")
+                        if digest not in seen:
+                            seen[digest] = len(grids)
+                            grids.append(_grid_of(handle))
+                        fields.append(_field(handle, str(path), place, seen[digest], units))
+                    finally:
+                        if not whole:
+                            ec.codes_release(handle)
+            except (ec.CodesInternalError, ValueError) as error:
+                raise _damaged(path, f"message {len(fields) + 1}: {error}") from error
+            finally:
+                ec.codes_release(message)
     if not fields:
         raise _damaged(path, "no message")
     return Contents(str(path), "grib", tuple(fields), tuple(grids))
@@ -88,7 +95,7 @@ def read_grib(ref: FieldRef, raw: bytes) -> NDArray[np.float32]:
         raw: The bytes of its message.
 
     Returns:
-        All points, shape ``(points,)``; NaN where the bitmap says missing.
+        All points, shape ``(points,)``; NaN where the message says missing.
 
     Raises:
         DecodeError: The message cannot be decoded.
@@ -96,16 +103,21 @@ def read_grib(ref: FieldRef, raw: bytes) -> NDArray[np.float32]:
     try:
         handle = ec.codes_new_from_message(raw)
         try:
-            bitmap = ec.codes_get_long(handle, "bitmapPresent")
-            if bitmap:
+            # Complex packing has missing values of its own, without a bitmap.
+            may_miss = ec.codes_get_long(handle, "bitmapPresent") or (
+                _has(handle, "missingValueManagementUsed")
+                and ec.codes_get_long(handle, "missingValueManagementUsed")
+            )
+            if may_miss:
                 ec.codes_set(handle, "missingValue", MISSING)
+            _check_size(handle)
             values = ec.codes_get_double_array(handle, "values")
         finally:
             ec.codes_release(handle)
-    except ec.CodesInternalError as error:
+    except (ec.CodesInternalError, ValueError) as error:
         raise _damaged(Path(ref.file), f"{ref}: {error}") from error
     field: NDArray[np.float32] = values.astype(np.float32)
-    if bitmap:
+    if may_miss:
         field[values == MISSING] = np.nan
     return field
 
@@ -130,7 +142,8 @@ def read_ranges(ref: FieldRef) -> bytes:
     return _joined(pieces)
 
 
-def _messages(file: Any, path: Path) -> Iterator[tuple[int, int]]:
+def _messages(file: Any, path: Path) -> Iterator[int]:
+    """Handles of the headers of all messages; the caller releases them."""
     while True:
         try:
             handle = ec.codes_grib_new_from_file(file, headers_only=True)
@@ -138,10 +151,7 @@ def _messages(file: Any, path: Path) -> Iterator[tuple[int, int]]:
             raise _damaged(path, str(error)) from error
         if handle is None:
             return
-        try:
-            yield ec.codes_get_long(handle, "offset"), ec.codes_get_long(handle, "totalLength")
-        finally:
-            ec.codes_release(handle)
+        yield handle
 
 
 def _fields_of(
@@ -221,8 +231,7 @@ def _field(
 
 
 def _moment(day: int, time: int) -> datetime:
-    text = f"{day:08d}{time:04d}"
-    return datetime.strptime(text, "%Y%m%d%H%M")
+    return datetime(day // 10_000, day // 100 % 100, day % 100, time // 100, time % 100)
 
 
 def _has(handle: int, key: str) -> bool:
@@ -234,11 +243,33 @@ def _text(handle: int, key: str) -> str:
 
 
 def _grid_of(handle: int) -> dict[str, Any]:
-    """The keys of the grid, plain, for :func:`regridding.geometry_from_grib`."""
+    """The keys of the grid, plain, for :func:`regridding.geometry_from_grib`.
+
+    Raises:
+        ValueError: ecCodes does not know the grid.
+    """
+    if not _has(handle, "gridType"):
+        raise ValueError("its grid is of no known type")
     grid = {key: ec.codes_get(handle, key, kind) for key, kind in GRID_KEYS if _has(handle, key)}
     if _has(handle, "pl"):
         grid["pl"] = ec.codes_get_array(handle, "pl").tolist()
     return grid
+
+
+def _check_size(handle: int) -> None:
+    """Believe no count of values that the grid contradicts: memory is taken for it.
+
+    Raises:
+        ValueError: The message claims another number of values than its grid has.
+    """
+    values, points = (
+        ec.codes_get_size(handle, "values"),
+        ec.codes_get_long(handle, "numberOfPoints"),
+    )
+    rows = ec.codes_get_long(handle, "Nj") if _has(handle, "Nj") else 0
+    columns = ec.codes_get_long(handle, "Ni") if _has(handle, "Ni") else 0
+    if values != points or (rows * columns not in (0, points)):
+        raise ValueError(f"{values} values, {points} points on a grid of {rows} x {columns}")
 
 
 def _damaged(path: Path, found: str) -> DecodeError:

@@ -24,6 +24,8 @@ DIMENSIONLESS = frozenset(
     {"", "1", "~", "(0 - 1)", "0 - 1", "numeric", "dimensionless", "fraction"}
     | {"(code table 4.213)"}
 )
+# Words for units that mean the same, in lower case.
+SYNONYMS = {"degrees": "degree", "degree true": "degree", "m of water equivalent": "m"}
 # Factor from a file's units to ours. A table on purpose: units nobody has
 # looked at must stop the run.
 FACTOR = {("hPa", "Pa"): 100.0, ("gpm", "m2 s-2"): 9.80665}
@@ -143,20 +145,24 @@ def check_values(
 
 def _factor(units: str, native: Native, where: str) -> float:
     ours, found, declared = native.variable.units, canonical(units), canonical(native.units)
-    if found != declared and found != canonical(ours):
+    if found == canonical(ours):
+        return 1.0
+    if found != declared or (found, ours) not in FACTOR:
         raise HarmoniseError(
             "the file's units differ from the declaration",
             where,
             f"{units!r}, declared {native.units!r}",
             "ask the provider which is right, then edit the source's declaration",
         )
-    return 1.0 if found == canonical(ours) else FACTOR[found, ours]
+    return FACTOR[found, ours]
 
 
 def canonical(units: str) -> str:
     """One spelling for units that mean the same: ``m**2 s**-2`` and ``m^2 s^-2`` are ``m2 s-2``."""
     plain = units.replace("**", "").replace("^", "").strip()
-    return "1" if plain.lower() in DIMENSIONLESS else plain
+    if plain.lower() in DIMENSIONLESS:
+        return "1"
+    return SYNONYMS.get(plain.lower(), plain)
 
 
 def _grib_axes(

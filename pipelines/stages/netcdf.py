@@ -16,6 +16,7 @@ from typing import Any
 import netCDF4
 import numpy as np
 from numpy.typing import NDArray
+from scipy.io import netcdf_file
 
 from aurora_prep.pipelines.stages.contents import PRESSURE, SURFACE, Contents, FieldRef
 from aurora_prep.sources.spec import DecodeError
@@ -38,6 +39,10 @@ ROLE = {name: role for role, names in AXES.items() for name in names}
 PASCALS = ("Pa", "pascal", "pascals")
 HECTOPASCALS = ("hPa", "millibars", "millibar", "mbar", "hectopascal")
 HORIZONTAL = ("latitude", "longitude")
+# What the libraries raise on damaged files: HDF5, text that is none, times that are none.
+UNREADABLE = (
+    OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError, OverflowError,
+)  # fmt: skip
 
 
 def scan_netcdf(path: Path) -> Contents:
@@ -46,21 +51,42 @@ def scan_netcdf(path: Path) -> Contents:
     Raises:
         DecodeError: The file is damaged, or its times cannot be read.
     """
-    with LOCK:
-        data = _opened(str(path), path.stat().st_mtime_ns)
-        grids: list[dict[str, Any]] = []
-        fields: list[FieldRef] = []
-        skipped: list[str] = []
-        for name, variable in data.variables.items():
-            roles = [ROLE.get(dim, dim) for dim in variable.dimensions]
-            if name in data.dimensions or ROLE.get(name) or not set(HORIZONTAL) <= set(roles):
-                if name not in data.dimensions and not ROLE.get(name):
-                    skipped.append(name)
-                continue
-            grid = _grid_of(data, variable, roles)
-            if grid not in grids:
-                grids.append(grid)
-            fields += _fields(path, data, variable, roles, grids.index(grid))
+    try:
+        _check_size(path)
+        with LOCK:
+            return _scan(path, _opened(str(path), path.stat().st_mtime_ns))
+    except DecodeError:
+        raise
+    except UNREADABLE as error:
+        raise _damaged(path, f"{type(error).__name__}: {error}") from error
+
+
+def _check_size(path: Path) -> None:
+    """Read the header of NetCDF-3 once more: the library takes what a cut file lacks for zeros.
+
+    Raises:
+        ValueError: The file is shorter than its header says.
+    """
+    with path.open("rb") as file:
+        is_classic = file.read(4) in (b"CDF\x01", b"CDF\x02")
+    if is_classic:
+        netcdf_file(path, "r", mmap=True).close()
+
+
+def _scan(path: Path, data: Any) -> Contents:
+    grids: list[dict[str, Any]] = []
+    fields: list[FieldRef] = []
+    skipped: list[str] = []
+    for name, variable in data.variables.items():
+        roles = [ROLE.get(dim, dim) for dim in variable.dimensions]
+        if name in data.dimensions or ROLE.get(name) or not set(HORIZONTAL) <= set(roles):
+            if name not in data.dimensions and not ROLE.get(name):
+                skipped.append(name)
+            continue
+        grid = _grid_of(data, variable, roles)
+        if grid not in grids:
+            grids.append(grid)
+        fields += _fields(path, data, variable, roles, grids.index(grid))
     if not fields:
         raise _damaged(path, f"no variable on latitude and longitude; variables: {skipped}")
     return Contents(str(path), "netcdf", tuple(fields), tuple(grids), tuple(skipped))
@@ -86,7 +112,7 @@ def read_netcdf(ref: FieldRef) -> NDArray[np.float32]:
             others = iter(ref.place[1:])
             window = tuple(slice(None) if r in HORIZONTAL else int(next(others)) for r in roles)
             values = variable[window]
-        except (OSError, RuntimeError, IndexError) as error:
+        except UNREADABLE as error:
             raise _damaged(path, f"{ref}: {error}") from error
     field = np.ma.filled(np.ma.asarray(values, dtype=np.float64), np.nan).astype(np.float32)
     horizontal = [role for role in roles if role in HORIZONTAL]
@@ -124,14 +150,15 @@ def _fields(
     axes = {role: _axis(data, dim, role) for dim, role in outer if role in AXES}
     scalars = _scalars(data, axes)
     units = getattr(variable, "units", "")
+    # A scalar coordinate may still run along an axis: expver along valid_time.
+    along = _along(data, outer)
     for index in itertools.product(*(range(data.dimensions[dim].size) for dim, _ in outer)):
         at = dict(scalars)
         for (_dim, role), i in zip(outer, index, strict=True):
             if role in axes:
                 at[role] = axes[role][i]
-        # A scalar coordinate may still run along an axis: expver along valid_time.
-        for role, (along, values) in _along(data, outer).items():
-            at[role] = values[index[along]]
+        for role, (position, values) in along.items():
+            at[role] = values[index[position]]
         yield _ref(path, variable.name, units, index, at, grid)
 
 
@@ -208,7 +235,10 @@ def _along(data: Any, outer: list[tuple[str, str]]) -> dict[str, tuple[int, list
 
 
 def _values(variable: Any, role: str) -> list[Any]:
-    raw = np.atleast_1d(np.ma.filled(np.ma.asarray(variable[...]), 0))
+    found = np.ma.asarray(variable[...])
+    if np.ma.is_masked(found):
+        raise ValueError(f"coordinate {variable.name} has missing values")
+    raw = np.atleast_1d(np.ma.filled(found, 0))
     units = str(getattr(variable, "units", ""))
     if role in ("valid_time", "init_time"):
         return _times(variable, raw, units)

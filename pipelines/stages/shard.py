@@ -49,6 +49,7 @@ from aurora_prep.sources.spec import (
     digest_of,
 )
 
+WRITERS = 4
 LOOKAHEAD = 3  # fields under way per thread: enough to hide the writing
 
 
@@ -247,7 +248,7 @@ class _Worker:
             if job.frame is None or self.site.recipe.enters_statistics(job.frame.valid_time):
                 statistics.add(job.variable.path, job.level, done.reduction)
             if len(chunks) == max(1, len(self.frames)) * len(self.plan.levels_of(job.variable)):
-                objects.append(pool.submit(self._write, job.variable, chunks))
+                objects.append(_writers().submit(self._write, job.variable, chunks))
                 chunks = {}
         return [written.result() for written in objects], details, statistics
 
@@ -446,6 +447,12 @@ def _one_line(error: AuroraPrepError) -> str:
 
 def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@lru_cache(maxsize=1)
+def _writers() -> ThreadPoolExecutor:
+    """Threads that wait for the disk or the network, so that those that compute do not."""
+    return ThreadPoolExecutor(WRITERS, thread_name_prefix="write")
 
 
 @lru_cache(maxsize=1)

@@ -21,7 +21,7 @@ from aurora_prep.manifest import storage
 from aurora_prep.pipelines.plan import SourcePlan
 from aurora_prep.pipelines.recipe import Recipe
 from aurora_prep.pipelines.stages.shard import layout_of
-from aurora_prep.sources.spec import HOUR, Variable
+from aurora_prep.sources.spec import HOUR, Variable, WriteError
 
 HOURS_SINCE = "hours since 1900-01-01"
 LATITUDE = {"standard_name": "latitude", "units": "degrees_north", "axis": "Y"}
@@ -84,7 +84,7 @@ def _set_up(
     attributes: dict[str, Any],
 ) -> None:
     url = storage.join(root, store)
-    if not storage.exists(storage.join(url, "zarr.json")):
+    if not _is_set_up(url, variables):
         codec = BloscCodec.from_dict(
             layout_of(plan, variables[0], recipe.storage.codec).inner_codec()
         )
@@ -117,6 +117,29 @@ def _set_up(
         where = storage.join(url, variable.short_name, "zarr.json")
         metadata = json.loads(storage.get(where))
         layout_of(plan, variable, recipe.storage.codec).check(metadata, where)
+
+
+def _is_set_up(url: str, variables: Sequence[Variable]) -> bool:
+    """Whether the metadata are whole: consolidating them is the last step of setting up.
+
+    Raises:
+        WriteError: They are not, and yet there are shards: setting up would wipe them.
+    """
+    place = storage.join(url, "zarr.json")
+    try:
+        found = json.loads(storage.get(place)) if storage.exists(place) else {}
+    except ValueError:
+        found = {}
+    if found.get("consolidated_metadata"):
+        return True
+    if any(storage.listing(storage.join(url, variable.short_name, "c")) for variable in variables):
+        raise WriteError(
+            "the store holds shards, but its metadata are gone or damaged",
+            place,
+            "no consolidated metadata",
+            "bring the file back, write into a new output, or give --overwrite",
+        )
+    return False
 
 
 def _dims(plan: SourcePlan, variable: Variable) -> tuple[str, ...]:

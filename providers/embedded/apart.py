@@ -13,23 +13,20 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from aurora_prep.providers.embedded.netcdf import write
-from aurora_prep.providers.embedded.selection import Selection
-from aurora_prep.sources.spec import Native
+from aurora_prep.providers.embedded.netcdf import Older, write
+from aurora_prep.providers.embedded.selection import Selection, Wanted
 
-Job = tuple[Selection, tuple[Native, ...], Path, bool]
+Job = tuple[Selection, tuple[Wanted, ...], Path, Older]
 CHILD = "from aurora_prep.providers.embedded.apart import main; main()"
 
 
-def write_apart(
-    selection: Selection, natives: Sequence[Native], path: Path, *, expver_dimension: bool
-) -> None:
+def write_apart(selection: Selection, wanted: Sequence[Wanted], path: Path, older: Older) -> None:
     """Run ``netcdf.write`` with these arguments in a new process and wait for it.
 
     Raises:
         RuntimeError: The process failed; carries what it said.
     """
-    job: Job = (selection, tuple(natives), path, expver_dimension)
+    job: Job = (selection, tuple(wanted), path, older)
     done = subprocess.run(  # noqa: S603  # this interpreter and a constant
         [sys.executable, "-P", "-c", CHILD],
         input=pickle.dumps(job),
@@ -43,5 +40,5 @@ def write_apart(
 def main() -> None:
     """Write the one job that the parent sends on standard input."""
     job: Job = pickle.loads(sys.stdin.buffer.read())  # noqa: S301  # from our own parent
-    selection, natives, path, expver_dimension = job
-    write(selection, natives, path, expver_dimension=expver_dimension)
+    selection, wanted, path, older = job
+    write(selection, wanted, path, older)

@@ -7,7 +7,22 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
-from aurora_prep.sources.spec import Cds, Collection, Grid, Native, Product, Source
+from aurora_prep.sources.spec import HOUR, Cds, Collection, Dialect, Grid, Native, Product, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One variable of a collection.
+
+    Attributes:
+        native: What it is.
+        grid: The grid delivered without ``grid`` in the request.
+        dialect: How its files are laid out.
+    """
+
+    native: Native
+    grid: Grid
+    dialect: Dialect
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,26 +33,33 @@ class Holding:
         collection: Its declaration.
         title: One line for people.
         product: How the fields were made.
-        natives: Request names and what they stand for.
+        offers: Request names and what they stand for.
         levels: Pressure levels in hPa, empty where there are none.
-        grid: The grid delivered without ``grid`` in the request.
-        first: First valid time.
-        cadence: Time between two valid times.
+        grid: The grid of most variables.
+        first: First valid time; of forecasts, first init time.
+        cadence: Time between two of them.
+        lead_times: Lead times of each.
     """
 
     collection: Collection
     title: str
     product: Product
-    natives: Mapping[str, Native]
+    offers: Mapping[str, Offer]
     levels: tuple[int, ...]
     grid: Grid
     first: datetime
     cadence: timedelta
+    lead_times: tuple[timedelta, ...]
+
+    @property
+    def lead_hours(self) -> tuple[str, ...]:
+        """Lead times as a request names them."""
+        return tuple(str(lead // HOUR) for lead in self.lead_times)
 
     @property
     def hours(self) -> tuple[int, ...]:
         """Hours of the day that exist."""
-        step = self.cadence // timedelta(hours=1)
+        step = self.cadence // HOUR
         start = self.first.hour % step
         return tuple(range(start, 24, step))
 
@@ -45,8 +67,9 @@ class Holding:
 def holdings(sources: Iterable[Source]) -> dict[str, Holding]:
     """All collections of every ``Cds`` access, by the store's identifier.
 
-    Sources may share a collection; it then serves the variables and levels of
-    all of them, from the earliest first time, on the grid of the first.
+    Sources may share a collection; it then serves the variables, levels and
+    lead times of all of them, from the earliest first time, each variable on
+    the grid of its own source.
     """
     held: dict[str, Holding] = {}
     for source in sources:
@@ -66,19 +89,23 @@ def _holding(source: Source, collection: Collection) -> Holding:
         collection=collection,
         title=source.title,
         product=source.product,
-        natives=MappingProxyType({native.request: native for native in natives}),
+        offers=MappingProxyType(
+            {n.request: Offer(n, source.grid, collection.dialect) for n in natives}
+        ),
         levels=source.levels.hpa if with_levels else (),
         grid=source.grid,
         first=source.first,
         cadence=source.cadence,
+        lead_times=source.lead_times,
     )
 
 
 def _merged(old: Holding, new: Holding) -> Holding:
     return replace(
         old,
-        natives=MappingProxyType({**new.natives, **old.natives}),
+        offers=MappingProxyType({**new.offers, **old.offers}),
         levels=tuple(sorted({*old.levels, *new.levels})),
         first=min(old.first, new.first),
         cadence=min(old.cadence, new.cadence),
+        lead_times=tuple(sorted({*old.lead_times, *new.lead_times})),
     )

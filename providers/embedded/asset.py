@@ -14,7 +14,7 @@ from pathlib import Path
 
 from aurora_prep.providers.embedded import grib
 from aurora_prep.providers.embedded.apart import write_apart
-from aurora_prep.providers.embedded.netcdf import members
+from aurora_prep.providers.embedded.netcdf import Older, members
 from aurora_prep.providers.embedded.selection import Field, Selection
 from aurora_prep.sources.spec import digest_of
 
@@ -24,6 +24,7 @@ FLAWS = (
     "duplicate_message",
     "expver_dimension",
     "missing_message",
+    "scaled_integers",
     "shuffled_messages",
     "truncated",
     "wrong_checksum",
@@ -61,7 +62,10 @@ def suits(flaw: str, selection: Selection) -> bool:
     """Whether a flaw can show in an answer to this request."""
     if flaw.endswith(("_message", "_messages")):
         return selection.data_format == "grib"
-    if flaw in ("expver_dimension", "zip_for_netcdf"):
+    if flaw == "expver_dimension":
+        by_reference = any(wanted.dialect.by_reference for wanted in selection.wanted)
+        return selection.data_format == "netcdf" and not by_reference
+    if flaw in ("scaled_integers", "zip_for_netcdf"):
         return selection.data_format == "netcdf"
     return True
 
@@ -120,10 +124,11 @@ def _grib(selection: Selection, flaws: Collection[str], path: Path, stop: thread
 
 
 def _netcdf(selection: Selection, flaws: Collection[str], room: Path) -> list[Path]:
+    older = Older("expver_dimension" in flaws, "scaled_integers" in flaws)
     files = []
-    for name, natives in members(selection).items():
+    for name, wanted in members(selection).items():
         files.append(room / name)
-        write_apart(selection, natives, files[-1], expver_dimension="expver_dimension" in flaws)
+        write_apart(selection, wanted, files[-1], older)
     return files
 
 
@@ -147,15 +152,18 @@ def _flip(path: Path, offset: int) -> None:
 
 
 def _digest(selection: Selection, flaws: Collection[str]) -> str:
-    region = selection.region
+    wanted = selection.wanted
     return digest_of(
         [
             selection.dataset,
-            [native.variable.path for native in selection.natives],
+            [w.native.variable.path for w in wanted],
             list(selection.levels),
             [moment.isoformat() for moment in selection.times],
-            [str(value) for value in (region.north, region.west, *region.shape)],
-            [str(region.latitude_step), str(region.longitude_step)],
+            [lead.total_seconds() for lead in selection.lead_times],
+            [
+                [str(v) for v in (r.north, r.west, r.latitude_step, r.longitude_step, *r.shape)]
+                for r in (w.region for w in wanted)
+            ],
             [selection.data_format, selection.zipped, selection.edition],
             selection.preliminary_from.isoformat(),
             sorted(flaws),

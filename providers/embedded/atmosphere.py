@@ -267,6 +267,51 @@ def _orography(_: float) -> Form:
     )
 
 
+def _tracer(largest: float) -> Callable[[float], Form]:
+    """A pollutant: most of it near the ground, plumes over a clean background of zero."""
+
+    def build(hpa: float) -> Form:
+        scale = largest * (0.02 + 0.98 * min(hpa / SURFACE_HPA, 1.0) ** 3)
+        return Form(
+            mean=0.1 * scale,
+            zonal=((0.3 * scale, 0, 2),),
+            waves=(
+                Wave(0.5 * scale, 3, period=60, phase=25.0),
+                Wave(0.4 * scale, 2, odd=True, period=-96, phase=70.0),
+            ),
+            limits=(0.0, math.inf),
+        )
+
+    return build
+
+
+def _ozone(hpa: float) -> Form:
+    """Mass mixing ratio of ozone: most of it in the stratosphere, nowhere zero."""
+    scale = 1.5e-7 + 7e-6 / (1.0 + (hpa / 60.0) ** 2)
+    return Form(
+        mean=0.7 * scale,
+        zonal=((0.3 * scale, 2, 0),),
+        waves=(Wave(0.2 * scale, 4, period=132, phase=70.0),),
+    )
+
+
+def _sea_state(low: float, high: float) -> Callable[[float], Form]:
+    """Height, period or wind of a sea: rough in the westerlies, calm at the equator."""
+
+    def build(_: float) -> Form:
+        size = high - low
+        return Form(
+            mean=low + 0.25 * size,
+            zonal=((size, 2, 2),),
+            waves=(
+                Wave(0.15 * size, 3, period=84, phase=low),
+                Wave(0.1 * size, 2, odd=True, period=-120, phase=high),
+            ),
+        )
+
+    return build
+
+
 LAND = Form(
     mean=0.4,
     zonal=((-0.7, 3, 0),),
@@ -282,6 +327,37 @@ SOIL = Form(
     limits=(0.0, 7.5),
 )
 
+# Largest amounts near the ground, in the units of each pollutant.
+TRACERS = {
+    "surface/pm1": 1.6e-6,
+    "surface/pm2p5": 2.3e-6,
+    "surface/pm10": 6.7e-6,
+    "surface/tcco": 5.2e-3,
+    "surface/tc_no": 2.9e-5,
+    "surface/tcno2": 6.1e-5,
+    "surface/tcso2": 1.6e-4,
+    "atmospheric/co": 1.8e-5,
+    "atmospheric/no": 4.1e-7,
+    "atmospheric/no2": 1.9e-7,
+    "atmospheric/so2": 6.0e-7,
+}
+
+# Sea states: roughly the lowest and the highest value, in the units of each.
+SEAS = {
+    "surface/swh": (0.5, 8.0),
+    "surface/mwp": (4.0, 14.0),
+    "surface/pp1d": (4.0, 18.0),
+    "surface/shww": (0.1, 6.0),
+    "surface/mpww": (2.0, 11.0),
+    "surface/shts": (0.3, 6.0),
+    "surface/mpts": (5.0, 15.0),
+    "surface/swh1": (0.3, 5.0),
+    "surface/mwp1": (5.0, 16.0),
+    "surface/swh2": (0.1, 3.0),
+    "surface/mwp2": (5.0, 17.0),
+    "surface/wind": (1.0, 22.0),
+}
+
 # By path, since Aurora has both a static and an atmospheric z.
 FORMS: Mapping[str, Callable[[float], Form]] = MappingProxyType(
     {
@@ -294,6 +370,9 @@ FORMS: Mapping[str, Callable[[float], Form]] = MappingProxyType(
         "atmospheric/v": _northward,
         "atmospheric/t": _temperature,
         "atmospheric/q": _humidity,
+        "atmospheric/go3": _ozone,
+        **{path: _tracer(largest) for path, largest in TRACERS.items()},
+        **{path: _sea_state(low, high) for path, (low, high) in SEAS.items()},
         "static/z": _orography,
         "static/lsm": lambda _: LAND,
         "static/slt": lambda _: SOIL,

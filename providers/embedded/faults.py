@@ -24,6 +24,7 @@ FAULTS: Mapping[str, str] = MappingProxyType(
         "licence": "the licence has not been accepted: 403",
         "missing_message": "one GRIB message is left out",
         "rejected_job": "the job ends as rejected",
+        "scaled_integers": "NetCDF in the older dialect, with values scaled to 16-bit integers",
         "shuffled_messages": "GRIB messages come in another order",
         "slow_queue": "the job is accepted and never starts",
         "too_many_requests": "a submission is refused with 429 and Retry-After",

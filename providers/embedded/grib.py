@@ -1,10 +1,10 @@
-"""Fields as GRIB messages, the way the store delivers ERA5.
+"""Fields as GRIB messages, the way the stores deliver them.
 
 Edition 1 with simple packing, or edition 2 with CCSDS; 16 bits a value, 24 in
-static fields. A template without values is made once for each region and kind
-of level; a message is the template with its labels and values set. ecCodes lets
-go of the interpreter's lock while it packs, so messages are made on several
-threads and written in order.
+static fields. A template without values is made once for each variable; a
+message is the template with its labels and values set. ecCodes lets go of the
+interpreter's lock while it packs, so messages are made on several threads and
+written in order.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +23,8 @@ from numpy.typing import NDArray
 
 from aurora_prep.providers.embedded.atmosphere import truth
 from aurora_prep.providers.embedded.region import Region
-from aurora_prep.providers.embedded.selection import Field, Selection
-from aurora_prep.sources.spec import Kind, Product, StepType, Variable
+from aurora_prep.providers.embedded.selection import Field, Selection, Wanted
+from aurora_prep.sources.spec import HOUR, Kind, Product, StepType, Variable
 
 # Stands for "missing" while packing; no variable comes near it, and the bitmap
 # of the message says where it stood.
@@ -73,23 +72,24 @@ def write(
 
 def messages(selection: Selection, fields: Iterable[Field]) -> Iterator[bytes]:
     """GRIB messages of fields, in their order; a few are made ahead."""
-    templates = {levels: _template(selection, with_levels=levels) for levels in (False, True)}
+    templates: dict[Wanted, bytes] = {}
     threads = os.cpu_count() or 1
     ahead: deque[Future[bytes]] = deque()
     with ThreadPoolExecutor(threads, "embedded-grib") as pool:
         for field in fields:
-            template = templates[field.native.variable.has_levels]
-            ahead.append(pool.submit(_message, template, selection, field))
+            if field.wanted not in templates:
+                templates[field.wanted] = _template(selection, field.wanted)
+            ahead.append(pool.submit(_message, templates[field.wanted], selection, field))
             if len(ahead) > 2 * threads:
                 yield ahead.popleft().result()
         while ahead:
             yield ahead.popleft().result()
 
 
-def _template(selection: Selection, *, with_levels: bool) -> bytes:
+def _template(selection: Selection, wanted: Wanted) -> bytes:
     """A message without values: geometry, packing and provenance."""
     edition = selection.edition
-    sample = f"regular_ll_{'pl' if with_levels else 'sfc'}_grib{edition}"
+    sample = f"regular_ll_{'pl' if wanted.native.variable.has_levels else 'sfc'}_grib{edition}"
     class_, type_, process = MARS[selection.product]
     keys: dict[str, Any] = {
         **({"grib2LocalSectionPresent": 1, "tablesVersion": 32} if edition != 1 else {}),
@@ -98,7 +98,8 @@ def _template(selection: Selection, *, with_levels: bool) -> bytes:
         "type": type_,
         "stream": "oper",
         "generatingProcessIdentifier": process,
-        **_geometry(selection.region),
+        **dict(wanted.dialect.labels),
+        **_geometry(wanted.region),
         "packingType": PACKING[edition],
     }
     handle = eccodes.codes_grib_new_from_samples(sample)
@@ -128,7 +129,7 @@ def _geometry(region: Region) -> dict[str, Any]:
 
 def _labels(selection: Selection, field: Field) -> dict[str, Any]:
     """Keys that tell one field of a file from another."""
-    variable = field.native.variable
+    variable = field.wanted.native.variable
     labels: dict[str, Any] = {
         "expver": selection.expver(field.valid_time),
         "paramId": variable.param,
@@ -136,17 +137,19 @@ def _labels(selection: Selection, field: Field) -> dict[str, Any]:
     }
     if field.level is not None:
         labels["level"] = field.level
-    labels.update(_moment(variable, field.valid_time))
+    labels.update(_moment(variable, field))
     return labels
 
 
-def _moment(variable: Variable, valid_time: datetime) -> dict[str, Any]:
+def _moment(variable: Variable, field: Field) -> dict[str, Any]:
     """Date, time and step: accumulations belong to the forecast from 06 or 18 UTC."""
     if variable.step_type is StepType.INSTANT:
-        return {"dataDate": int(f"{valid_time:%Y%m%d}"), "dataTime": int(f"{valid_time:%H%M}")}
-    hour = timedelta(hours=1)
-    back = next(i for i in range(1, 24) if (valid_time - i * hour).hour in BASE_HOURS)
-    base = valid_time - back * hour
+        start = field.init_time
+        labels = {"dataDate": int(f"{start:%Y%m%d}"), "dataTime": int(f"{start:%H%M}")}
+        return labels | ({"stepRange": str(field.lead_time // HOUR)} if field.lead_time else {})
+    valid_time = field.valid_time
+    back = next(i for i in range(1, 24) if (valid_time - i * HOUR).hour in BASE_HOURS)
+    base = valid_time - back * HOUR
     return {
         "type": "fc",
         "dataDate": int(f"{base:%Y%m%d}"),
@@ -166,7 +169,7 @@ def _room(shape: tuple[int, int]) -> NDArray[np.float64]:
 
 def _message(template: bytes, selection: Selection, field: Field) -> bytes:
     """One field, packed."""
-    region, variable = selection.region, field.native.variable
+    region, variable = field.wanted.region, field.wanted.native.variable
     values = truth(
         variable,
         field.level,

@@ -1,63 +1,87 @@
-"""Fields as NetCDF-4 files in the dialect the store has spoken since September 2024.
+"""Fields as NetCDF-4 files in the dialects the stores have spoken since September 2024.
 
-Dimensions ``valid_time``, ``pressure_level`` (falling), ``latitude`` (falling)
-and ``longitude``; scalar ``number``; ``expver`` as text along ``valid_time``;
-float32 with ``_FillValue`` NaN; a wealth of ``GRIB_*`` attributes. Variables of
-different step types never share a file. Chunks are single fields, so that a
-file of any size is written field by field.
+The Climate Data Store: dimensions ``valid_time``, ``pressure_level`` (falling),
+``latitude`` (falling) and ``longitude``; scalar ``number``; ``expver`` as text
+along ``valid_time``; one file for each stream and step type. The Atmosphere
+Data Store: no ``number`` and no ``expver``; ``forecast_period`` and
+``forecast_reference_time`` in place of ``valid_time`` where there are
+forecasts; ``data_sfc.nc`` and ``data_plev.nc`` in a ZIP. Both: float32 with
+``_FillValue`` NaN and a wealth of ``GRIB_*`` attributes. Chunks are single
+fields, so that a file of any size is written field by field.
 
-The older dialect, in which ``expver`` is a dimension and a time is filled in
-only one of its two places, is here too: files of that kind are still about.
+Older dialects are here too, since files of their kind are still about:
+``expver`` as a dimension, a time being filled in only one of its two places,
+and values scaled to 16-bit integers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import netCDF4
 import numpy as np
+from numpy.typing import NDArray
 
 from aurora_prep.providers.embedded.atmosphere import truth
 from aurora_prep.providers.embedded.grib import MARS
-from aurora_prep.providers.embedded.selection import Selection
-from aurora_prep.sources.spec import Native, StepType
+from aurora_prep.providers.embedded.netcdf_axes import EXPVERS, coordinates, leading_axes
+from aurora_prep.providers.embedded.selection import Field, Selection, Wanted
+from aurora_prep.sources.spec import StepType
 
-EPOCH = datetime(1970, 1, 1)
 STEP_TYPE = {StepType.INSTANT: "instant", StepType.ACCUMULATED: "accum"}
-EXPVERS = ("0001", "0005")
 FILL = np.float32(np.nan)
 LARGEST = float(np.finfo(np.float32).max)
+# 16-bit integers: the largest number of steps, and what stands for missing.
+STEPS, MISSING = 65_000, -32_767
 
 
-def members(selection: Selection) -> dict[str, tuple[Native, ...]]:
-    """Files that make up an answer, by name: one for each step type."""
-    split: dict[str, list[Native]] = {}
-    for native in selection.natives:
-        step_type = STEP_TYPE[native.variable.step_type]
-        split.setdefault(f"data_stream-oper_stepType-{step_type}.nc", []).append(native)
-    return {name: tuple(natives) for name, natives in split.items()}
+@dataclass(frozen=True, slots=True)
+class Older:
+    """Which older dialects to write.
+
+    Attributes:
+        expver_dimension: ``expver`` is a dimension.
+        scaled: Values are 16-bit integers with scale and offset.
+    """
+
+    expver_dimension: bool = False
+    scaled: bool = False
+
+
+def members(selection: Selection) -> dict[str, tuple[Wanted, ...]]:
+    """Files that make up an answer, by name."""
+    split: dict[str, list[Wanted]] = {}
+    for wanted in selection.wanted:
+        variable = wanted.native.variable
+        if wanted.dialect.split_by_level:
+            name = f"data_{'plev' if variable.has_levels else 'sfc'}.nc"
+        else:
+            name = f"data_stream-{wanted.stream}_stepType-{STEP_TYPE[variable.step_type]}.nc"
+        split.setdefault(name, []).append(wanted)
+    return {name: tuple(some) for name, some in split.items()}
 
 
 def write(
-    selection: Selection, natives: Sequence[Native], path: Path, *, expver_dimension: bool = False
+    selection: Selection, wanted: Sequence[Wanted], path: Path, older: Older | None = None
 ) -> None:
-    """Write variables of one step type as one file.
+    """Write variables of one region and one kind of axes as one file.
 
     Args:
-        selection: Times, levels and region.
-        natives: Variables of the file.
+        selection: Times and levels.
+        wanted: Variables of the file.
         path: File to make.
-        expver_dimension: Write the older dialect.
+        older: Older dialects to write.
     """
+    older = older or Older()
     with netCDF4.Dataset(path, "w", format="NETCDF4") as file:
         _describe(file)
-        _coordinates(file, selection, expver_dimension=expver_dimension)
-        for native in natives:
-            _variable(file, selection, native, expver_dimension=expver_dimension)
+        coordinates(file, selection, wanted, expver_dimension=older.expver_dimension)
+        for one in wanted:
+            _variable(file, selection, one, older)
 
 
 def _describe(file: Any) -> None:
@@ -74,107 +98,79 @@ def _describe(file: Any) -> None:
     )
 
 
-def _coordinates(file: Any, selection: Selection, *, expver_dimension: bool) -> None:
-    region, levels = selection.region, sorted(selection.levels, reverse=True)
-    seconds = [round((moment - EPOCH).total_seconds()) for moment in selection.times]
-    expvers = [selection.expver(moment) for moment in selection.times]
-
-    number = file.createVariable("number", "i8", ())
-    number.setncatts(
-        {
-            "long_name": "ensemble member numerical id",
-            "units": "1",
-            "standard_name": "realization",
-        }
-    )
-    number[...] = 0
-    _axis(
-        file,
-        "valid_time",
-        np.array(seconds, dtype=np.int64),
-        long_name="time",
-        standard_name="time",
-        units="seconds since 1970-01-01",
-        calendar="proleptic_gregorian",
-    )
-    if expver_dimension:
-        _axis(file, "expver", np.array([int(e) for e in EXPVERS], dtype=np.int32))
-    if levels:
-        _axis(
-            file,
-            "pressure_level",
-            np.array(levels, dtype=np.float64),
-            long_name="pressure",
-            units="hPa",
-            positive="down",
-            stored_direction="decreasing",
-            standard_name="air_pressure",
-        )
-    _axis(
-        file,
-        "latitude",
-        region.latitude,
-        units="degrees_north",
-        standard_name="latitude",
-        long_name="latitude",
-        stored_direction="decreasing",
-    )
-    _axis(
-        file,
-        "longitude",
-        region.longitude,
-        units="degrees_east",
-        standard_name="longitude",
-        long_name="longitude",
-    )
-    if not expver_dimension:
-        expver = file.createVariable("expver", str, ("valid_time",))
-        expver[:] = np.array(expvers, dtype=object)
-
-
-def _axis(file: Any, name: str, values: np.ndarray[Any, Any], **attributes: str) -> None:
-    file.createDimension(name, values.size)
-    fill = np.nan if values.dtype.kind == "f" else False
-    variable = file.createVariable(name, values.dtype, (name,), fill_value=fill)
-    variable.setncatts(attributes)
-    variable[:] = values
-
-
-def _variable(file: Any, selection: Selection, native: Native, *, expver_dimension: bool) -> None:
-    region, variable = selection.region, native.variable
-    levels: list[int | None] = [*sorted(selection.levels, reverse=True)] or [None]
-    dimensions = ["valid_time"]
-    dimensions += ["expver"] if expver_dimension else []
-    dimensions += ["pressure_level"] if selection.levels else []
+def _variable(file: Any, selection: Selection, wanted: Wanted, older: Older) -> None:
+    region, native = wanted.region, wanted.native
+    dimensions = list(leading_axes(wanted.dialect))
+    dimensions += ["expver"] if older.expver_dimension else []
+    dimensions += ["pressure_level"] if native.variable.has_levels else []
     dimensions += ["latitude", "longitude"]
     stored = file.createVariable(
         native.fields[0],
-        "f4",
+        "i2" if older.scaled else "f4",
         dimensions,
-        fill_value=FILL,
+        fill_value=np.int16(MISSING) if older.scaled else FILL,
         compression="zlib",
         complevel=1,
         shuffle=True,
         chunksizes=(*(1 for _ in dimensions[:-2]), *region.shape),
     )
-    stored.setncatts(_attributes(selection, native))
-    for (i, moment), (k, level) in product(enumerate(selection.times), enumerate(levels)):
-        place: list[int] = [i]
-        place += [EXPVERS.index(selection.expver(moment))] if expver_dimension else []
-        place += [k] if selection.levels else []
-        stored[tuple(place)] = truth(
-            variable, level, moment, region.latitude, region.longitude
-        ).astype(np.float32)
+    stored.setncatts(_attributes(selection, wanted))
+    levels = sorted(selection.levels_of(wanted), key=lambda level: -(level or 0))
+    if older.scaled:
+        stored.setncatts(_scaling(selection, wanted))
+        stored.set_auto_scale(True)
+    for (i, init), (j, lead), (k, level) in product(
+        enumerate(selection.times), enumerate(selection.lead_times), enumerate(levels)
+    ):
+        field = Field(init, lead, level, wanted)
+        place: list[int] = [j, i] if wanted.dialect.by_reference else [i]
+        if older.expver_dimension:
+            place.append(EXPVERS.index(selection.expver(field.valid_time)))
+        place += [k] if native.variable.has_levels else []
+        values = _values(field)
+        stored[tuple(place)] = np.ma.masked_invalid(values) if older.scaled else values
 
 
-def _attributes(selection: Selection, native: Native) -> dict[str, Any]:
-    region, variable = selection.region, native.variable
+def _values(field: Field) -> NDArray[np.float32]:
+    region = field.wanted.region
+    exact = truth(
+        field.wanted.native.variable,
+        field.level,
+        field.valid_time,
+        region.latitude,
+        region.longitude,
+    )
+    return exact.astype(np.float32)
+
+
+def _scaling(selection: Selection, wanted: Wanted) -> dict[str, float]:
+    """Scale and offset that cover all values of a variable in this file.
+
+    The lowest step lies a little below the lowest value, as rounding in the
+    stores has it: an amount that is nowhere negative comes out negative.
+    """
+    lowest, highest = np.inf, -np.inf
+    for field in selection.fields():
+        if field.wanted == wanted:
+            values = _values(field)
+            if not np.isnan(values).all():
+                lowest = min(lowest, float(np.nanmin(values)))
+                highest = max(highest, float(np.nanmax(values)))
+    if not lowest < highest:
+        return {"scale_factor": 1.0, "add_offset": lowest if np.isfinite(lowest) else 0.0}
+    scale = (highest - lowest) / STEPS
+    return {"scale_factor": scale, "add_offset": lowest + scale * (STEPS // 2 - 0.25)}
+
+
+def _attributes(selection: Selection, wanted: Wanted) -> dict[str, Any]:
+    region, native = wanted.region, wanted.native
+    variable = native.variable
     pressure = variable.has_levels
     standard_name = variable.standard_name or "unknown"
-    place = ["isobaricInhPa"] if pressure else []
+    labels = dict(wanted.dialect.labels)
     return {
         "GRIB_paramId": np.int64(variable.param),
-        "GRIB_dataType": MARS[selection.product][1],
+        "GRIB_dataType": labels.get("type", MARS[selection.product][1]),
         "GRIB_numberOfPoints": np.int64(region.rows * region.columns),
         "GRIB_typeOfLevel": "isobaricInhPa" if pressure else "surface",
         "GRIB_stepUnits": np.int64(1),
@@ -200,7 +196,12 @@ def _attributes(selection: Selection, native: Native) -> dict[str, Any]:
         "long_name": variable.long_name,
         "units": native.units,
         "standard_name": standard_name,
-        "coordinates": " ".join(
-            ["number", "valid_time", *place, "latitude", "longitude", "expver"]
-        ),
+        "coordinates": _coordinate_names(wanted),
     }
+
+
+def _coordinate_names(wanted: Wanted) -> str:
+    level = ["isobaricInhPa"] if wanted.native.variable.has_levels else []
+    if wanted.dialect.split_by_level:
+        return " ".join([*leading_axes(wanted.dialect), *level, "latitude", "longitude"])
+    return " ".join(["number", "valid_time", *level, "latitude", "longitude", "expver"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from fractions import Fraction
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from aurora_prep.providers.embedded.archive import Holding
 from aurora_prep.providers.embedded.region import Region
-from aurora_prep.sources.spec import Native, Product
+from aurora_prep.sources.spec import HOUR, Dates, Dialect, Grid, Native, Product
 
 FORMATS = ("grib", "netcdf")
 PACKAGES = ("unarchived", "zip")
@@ -44,12 +44,38 @@ def invalid(detail: str) -> RefusedError:
     return RefusedError(400, "invalid request", detail)
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A variable of a request.
+
+    Attributes:
+        native: What it is.
+        region: Where its points lie.
+        dialect: How its files are laid out.
+    """
+
+    native: Native
+    region: Region
+    dialect: Dialect
+
+    @property
+    def stream(self) -> str:
+        """The archive's stream it belongs to."""
+        return dict(self.dialect.labels).get("stream", "oper")
+
+
 class Field(NamedTuple):
     """One two-dimensional field: a GRIB message."""
 
-    valid_time: datetime
+    init_time: datetime
+    lead_time: timedelta
     level: int | None
-    native: Native
+    wanted: Wanted
+
+    @property
+    def valid_time(self) -> datetime:
+        """The moment described."""
+        return self.init_time + self.lead_time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,10 +85,10 @@ class Selection:
     Attributes:
         dataset: The store's identifier of the collection.
         product: How the fields were made.
-        natives: Variables in the order asked.
+        wanted: Variables in the order asked.
         levels: hPa in the order asked; empty where there are none.
-        times: Valid times, increasing.
-        region: Where.
+        times: Valid times, or init times of forecasts; increasing.
+        lead_times: Lead times of each, increasing.
         data_format: ``grib`` or ``netcdf``.
         zipped: Whether the answer is wrapped in a ZIP.
         preliminary_from: From this time on ``expver`` is 0005.
@@ -71,10 +97,10 @@ class Selection:
 
     dataset: str
     product: Product
-    natives: tuple[Native, ...]
+    wanted: tuple[Wanted, ...]
     levels: tuple[int, ...]
     times: tuple[datetime, ...]
-    region: Region
+    lead_times: tuple[timedelta, ...]
     data_format: str
     zipped: bool
     preliminary_from: datetime
@@ -82,13 +108,20 @@ class Selection:
 
     def __len__(self) -> int:
         """Number of fields."""
-        return len(self.times) * len(self.natives) * max(1, len(self.levels))
+        each = sum(len(self.levels_of(wanted)) for wanted in self.wanted)
+        return len(self.times) * len(self.lead_times) * each
+
+    def levels_of(self, wanted: Wanted) -> tuple[int | None, ...]:
+        """The levels of a variable; one ``None`` where it has none."""
+        return self.levels if wanted.native.variable.has_levels else (None,)
 
     def fields(self) -> Iterator[Field]:
         """All fields in the store's order: time, then level, then variable."""
-        levels: Sequence[int | None] = self.levels or (None,)
-        for valid_time, level, native in product(self.times, levels, self.natives):
-            yield Field(valid_time, level, native)
+        for init_time, lead_time in product(self.times, self.lead_times):
+            for level in (None, *self.levels):
+                for wanted in self.wanted:
+                    if wanted.native.variable.has_levels is (level is not None):
+                        yield Field(init_time, lead_time, level, wanted)
 
     def expver(self, valid_time: datetime) -> str:
         """``0001`` for final, ``0005`` for preliminary fields."""
@@ -117,24 +150,29 @@ def select(
             is left, or it is more than the store gives at once.
     """
     asked = {key: _texts(key, value) for key, value in request.items()}
+    dialect = holding.collection.dialect
     _check_keys(holding, asked)
-    natives = tuple(
-        holding.natives[name] for name in _among(asked, "variable", tuple(holding.natives))
-    )
+    offers = [holding.offers[name] for name in _among(asked, "variable", tuple(holding.offers))]
     levels: tuple[int, ...] = ()
-    if holding.levels:
+    if any(offer.native.variable.has_levels for offer in offers):
         known = tuple(str(level) for level in holding.levels)
         levels = tuple(int(level) for level in _among(asked, "pressure_level", known))
-    times = _times(holding, asked, now)
+    leads: tuple[timedelta, ...] = (timedelta(0),)
+    if dialect.lead_key is not None:
+        hours = sorted(map(int, _among(asked, dialect.lead_key, holding.lead_hours)))
+        leads = tuple(hour * HOUR for hour in hours)
+    formats = {dialect.spelling(name): name for name in FORMATS}
+    data_format = formats[_among(asked, "data_format", tuple(formats), default=FORMATS[0])[0]]
+    packed = _among(asked, "download_format", PACKAGES, default=PACKAGES[0])[0] == "zip"
     selection = Selection(
         dataset=holding.collection.dataset,
         product=holding.product,
-        natives=natives,
+        wanted=tuple(Wanted(o.native, _region(o.grid, asked), o.dialect) for o in offers),
         levels=levels,
-        times=times,
-        region=_region(holding, asked),
-        data_format=_among(asked, "data_format", FORMATS, default=FORMATS[0])[0],
-        zipped=_among(asked, "download_format", PACKAGES, default=PACKAGES[0])[0] == "zip",
+        times=_times(holding, asked, now),
+        lead_times=leads,
+        data_format=data_format,
+        zipped=packed or (dialect.split_by_level and data_format == "netcdf"),
         preliminary_from=preliminary_from,
         edition=edition,
     )
@@ -162,7 +200,14 @@ def _texts(key: str, value: Any) -> list[str]:
 
 def _check_keys(holding: Holding, asked: Mapping[str, list[str]]) -> None:
     constants = dict(holding.collection.constants)
-    known = {"variable", "year", "month", "day", "date", "time", *SINGLE, *REPEATABLE, *constants}
+    dialect = holding.collection.dialect
+    known = {"variable", "date", "time", "data_format", *REPEATABLE, *constants}
+    if dialect.dates is Dates.PARTS:
+        known |= {"year", "month", "day"}
+    if dialect.asks_packaging:
+        known.add("download_format")
+    if dialect.lead_key is not None:
+        known.add(dialect.lead_key)
     if holding.levels:
         known.add("pressure_level")
     if unknown := sorted(set(asked) - known):
@@ -215,8 +260,8 @@ def _times(holding: Holding, asked: Mapping[str, list[str]], now: datetime) -> t
 def _dates(asked: Mapping[str, list[str]]) -> list[date]:
     """Days asked for, in order; days a month does not have are left out, as the store does."""
     days: set[date] = set()
-    if "date" in asked:
-        for text in asked["date"]:
+    if "date" in asked or not asked.keys() & {"year", "month", "day"}:
+        for text in asked.get("date", ()):
             first, _, last = text.partition("/")
             try:
                 start, end = date.fromisoformat(first), date.fromisoformat(last or first)
@@ -235,7 +280,7 @@ def _dates(asked: Mapping[str, list[str]]) -> list[date]:
         if not days:
             raise invalid(f"No valid dates from year={years} month={months} day={numbers}")
     if not days:
-        raise invalid(f"No valid dates from date={asked['date']}")
+        raise invalid(f"No valid dates from date={asked.get('date', [])}")
     return sorted(days)
 
 
@@ -264,7 +309,7 @@ def _numbers(asked: Mapping[str, list[str]], key: str, count: int) -> list[Fract
     return numbers
 
 
-def _region(holding: Holding, asked: Mapping[str, list[str]]) -> Region:
+def _region(grid: Grid, asked: Mapping[str, list[str]]) -> Region:
     steps, area = _numbers(asked, "grid", 2), _numbers(asked, "area", 4)
     if steps is not None and min(steps) <= 0:
         raise invalid(f"Invalid grid provided: {asked['grid']!r}. Steps are positive degrees.")
@@ -276,7 +321,7 @@ def _region(holding: Holding, asked: Mapping[str, list[str]]) -> Region:
                 f"Invalid area provided: {asked['area']!r}. North, west, south, east in degrees."
             )
     region = Region.of(
-        holding.grid,
+        grid,
         (steps[0], steps[1]) if steps else None,
         (area[0], area[1], area[2], area[3]) if area else None,
     )

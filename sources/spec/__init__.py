@@ -1,6 +1,7 @@
 """The vocabulary: what sources, frames, grids and errors are. No I/O, no Beam."""
 
 from aurora_prep.sources.spec.axes import Orientation, orient
+from aurora_prep.sources.spec.dialect import Dates, Dialect
 from aurora_prep.sources.spec.errors import (
     AuroraPrepError,
     CredentialsError,
@@ -18,6 +19,7 @@ from aurora_prep.sources.spec.errors import (
 from aurora_prep.sources.spec.frame import HOUR, FrameKey, Timeline
 from aurora_prep.sources.spec.grid import Grid
 from aurora_prep.sources.spec.levels import Levels
+from aurora_prep.sources.spec.quirk import Quirk
 from aurora_prep.sources.spec.request import Request, digest_of
 from aurora_prep.sources.spec.source import (
     Access,
@@ -38,7 +40,9 @@ __all__ = [
     "Cds",
     "Collection",
     "CredentialsError",
+    "Dates",
     "DecodeError",
+    "Dialect",
     "EngineError",
     "FetchError",
     "Files",
@@ -52,6 +56,7 @@ __all__ = [
     "Nature",
     "Orientation",
     "Product",
+    "Quirk",
     "RecipeError",
     "RegridError",
     "Request",

@@ -1,4 +1,4 @@
-"""Every variable the sources may declare, once.
+"""The variables every source of weather has; composition, waves and surface have their own files.
 
 Parameter numbers: ECMWF parameter database. Standard names: CF table. The
 plausible ranges are wide on purpose: they catch wrong units and damaged

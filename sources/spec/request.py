@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 Body = dict[str, str | list[str]]
@@ -20,9 +20,11 @@ class Request:
         access: Name of the access, which names the client.
         dataset: The provider's collection.
         body: Request keys and values, exactly as the client sends them.
-        times: Valid times the answer must hold, increasing.
+        times: Valid times the answer must hold, increasing; for forecasts,
+            init times.
         fields: ``(path, level)`` of every field the answer must hold at each
             time; the level is ``None`` where there is none.
+        lead_times: Lead times the answer must hold of each init time.
         synthetic: Whether the embedded provider answers, so that its files
             never meet those of a real one in a cache.
         digest: SHA-256 of what decides the answer, in hexadecimal.
@@ -34,6 +36,7 @@ class Request:
     body: Body
     times: tuple[datetime, ...]
     fields: tuple[tuple[str, int | None], ...]
+    lead_times: tuple[timedelta, ...] = (timedelta(0),)
     synthetic: bool = False
     digest: str = field(init=False)
 

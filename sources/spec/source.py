@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from aurora_prep.sources.spec.dialect import CLIMATE, Dialect
 from aurora_prep.sources.spec.errors import SpecError
 from aurora_prep.sources.spec.grid import Grid
 from aurora_prep.sources.spec.levels import Levels
+from aurora_prep.sources.spec.quirk import Quirk
 from aurora_prep.sources.spec.variable import Kind, Variable
 
 
@@ -65,6 +67,7 @@ class Collection:
         constants: Request keys that never change, as ``(key, value)`` pairs.
         unit: Largest stretch of archive asked for at once.
         max_fields: Most fields the store accepts in one request.
+        dialect: How it wants to be asked, and how it lays its files out.
     """
 
     dataset: str
@@ -72,11 +75,18 @@ class Collection:
     constants: tuple[tuple[str, str | tuple[str, ...]], ...]
     unit: Unit
     max_fields: int
+    dialect: Dialect = CLIMATE
 
 
 @dataclass(frozen=True, slots=True)
 class Cds:
-    """A Climate Data Store and its collections, read through ``cdsapi``."""
+    """A store that ``cdsapi`` reads, and its collections.
+
+    Attributes:
+        collections: What is asked of it.
+        name: ``cds`` for the Climate, ``ads`` for the Atmosphere Data Store;
+            it decides whose address and credentials are used.
+    """
 
     collections: tuple[Collection, ...]
     name: str = "cds"
@@ -125,6 +135,9 @@ class Source:
         licence: Name of the licence the data come under.
         attribution: Sentence to carry with anything made of the data.
         notes: What a user should know before using the source.
+        lead_times: Lead times that exist, increasing; ``(0 h,)`` for what is no
+            forecast.
+        quirks: What is known to be odd, and when.
     """
 
     name: str
@@ -139,6 +152,8 @@ class Source:
     licence: str
     attribution: str
     notes: tuple[str, ...] = ()
+    lead_times: tuple[timedelta, ...] = (timedelta(0),)
+    quirks: tuple[Quirk, ...] = ()
 
     def __post_init__(self) -> None:
         where = f"Source {self.name!r}"
@@ -171,6 +186,24 @@ class Source:
                 f"{where}, levels",
                 repr(self.levels.hpa),
                 "declare the pressure levels",
+            )
+        self._check_lead_times(where)
+
+    def _check_lead_times(self, where: str) -> None:
+        leads = self.lead_times
+        if list(leads) != sorted(set(leads)) or not leads or leads[0] < timedelta(0):
+            raise SpecError(
+                "lead times are missing, negative or not increasing",
+                f"{where}, lead_times",
+                ", ".join(map(str, leads[:8])),
+                "list every lead time once, the shortest first",
+            )
+        if self.product is not Product.FORECAST and leads != (timedelta(0),):
+            raise SpecError(
+                "only a forecast has lead times",
+                f"{where}, lead_times",
+                f"{len(leads)} lead times of a source of kind {self.product}",
+                "declare a forecast, or leave lead_times out",
             )
 
     @property

@@ -50,6 +50,23 @@ def test_moments_equal_exact_rationals(name: str, share: float) -> None:
     )
 
 
+@pytest.mark.parametrize(("name", "bits"), [("msl", 7), ("z_50", 6)])
+def test_whole_fields_with_large_offsets(name: str, bits: int) -> None:
+    """All values share an exponent, so they are whole numbers of one unit."""
+    field = normal(name, (721, 1440))
+    whole = np.ldexp(field.astype(np.float64), bits).astype(np.int64)
+    assert np.array_equal(np.ldexp(whole, -bits), field)
+    numbers = whole.ravel().tolist()
+    total, squares = sum(numbers), sum(number * number for number in numbers)
+    variance = Fraction(len(numbers) * squares - total**2, (len(numbers) << bits) ** 2)
+
+    found = reduce_field(field, area_weights(Grid.regular("0.25")))
+
+    assert found.mean == float(Fraction(total, len(numbers) << bits))
+    assert found.mean == math.fsum(field.ravel().tolist()) / field.size
+    assert found.standard_deviation == pytest.approx(correctly_rounded_root(variance), rel=2e-16)
+
+
 @settings(deadline=None, max_examples=300)
 @given(fields, st.data())
 def test_any_finite_float32_adds_up_exactly(field: np.ndarray, data: st.DataObject) -> None:
@@ -102,6 +119,21 @@ def test_extreme_values(value: float) -> None:
 def test_a_long_row_of_large_values_does_not_overflow() -> None:
     field = np.full((2, 50_000), np.finfo(np.float32).max, np.float32)
     assert reduce_field(field).points.squares == 100_000 * ((2**24 - 1) << (104 + 149)) ** 2
+
+
+def test_the_last_bit_of_a_long_row_of_large_values_is_kept() -> None:
+    """Values of 1 to 2 beside one whose last bit is 2**-39: more than float64 adds up exactly."""
+    field = np.full((1, 60_000), np.nextafter(np.float32(2), np.float32(0)))
+    field[0, 31_007] = 2.0**-16 * (1 + 2.0**-23)
+    field[0, 31_008] = -field[0, 31_007]
+    field[0, 59_999] = field[0, 31_007]
+
+    found = reduce_field(field)
+
+    assert found == reduce_field(field, compiled=False)
+    numbers = [Fraction(float(x)) for x in field[0]]
+    assert found.points.total == sum(numbers) * 2**149
+    assert found.points.squares == sum(x * x for x in numbers) * 2**298
 
 
 def test_a_field_of_nothing_but_nan_has_no_statistics() -> None:
@@ -182,6 +214,13 @@ def test_infinite_fields_do_not_become_missing_in_a_difference() -> None:
     infinite = np.full((2, 2), np.inf, np.float32)
     with pytest.raises(StatisticsError, match="infinite"):
         reduce_difference(infinite, infinite)
+
+
+def test_a_difference_with_nothing_is_missing_and_one_beyond_float32_is_refused() -> None:
+    nothing, highest = np.full((2, 2), np.nan, np.float32), np.full((2, 2), 3e38, np.float32)
+    assert reduce_difference(nothing, highest).count == 0
+    with pytest.raises(StatisticsError, match="infinite"):
+        reduce_difference(highest, -highest)
 
 
 def test_area_weights_are_shares_of_the_sphere() -> None:

@@ -42,7 +42,9 @@ def global_grids(draw):
 @st.composite
 def sources(draw):
     """Whole-earth sources of every kind that has rows, in any order."""
-    kind = draw(st.sampled_from(["regular", "irregular", "gaussian", "octahedral", "reduced", "ll"]))
+    kind = draw(
+        st.sampled_from(["regular", "irregular", "gaussian", "octahedral", "reduced", "ll"])
+    )
     random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     order = draw(st.integers(4, 24))
     if kind == "regular":
@@ -71,11 +73,17 @@ def sources(draw):
         return reduced_gaussian(order, counts)
     edges = np.linspace(-90, 90, 2 * order + 1)
     return Reduced(
-        (edges[1:] + edges[:-1]) / 2, edges, counts, random.uniform(-180, 360, 2 * order), 360 / counts
+        (edges[1:] + edges[:-1]) / 2,
+        edges,
+        counts,
+        random.uniform(-180, 360, 2 * order),
+        360 / counts,
     )
 
 
-@given(sources(), global_grids(), st.sampled_from(["conservative", "bilinear", "nearest", "majority"]))
+@given(
+    sources(), global_grids(), st.sampled_from(["conservative", "bilinear", "nearest", "majority"])
+)
 @LAW
 def test_a_constant_stays_constant(source, target, method):
     field = np.full(source.shape, 271.828)
@@ -189,7 +197,7 @@ def test_cells_of_planes_are_cut_without_loss(tools, source):
     np.testing.assert_allclose(totals, [totals[0]] * 3, rtol=1e-11)
 
 
-def test_cells_of_a_whole_turned_globe_cover_the_globe(tools):
+def test_cells_of_a_whole_turned_globe_cover_the_globe():
     target = Grid.regular("5")
     move = regridder(PROJECTED[1], target, "conservative")
     np.testing.assert_allclose(move.operator.cover, 1, atol=1e-9)
@@ -247,8 +255,6 @@ def test_harmonics_from_reduced_grids_are_right_at_the_poles(source):
     for degree, order in ((1, 0), (1, 1), (6, 1)):
         size = np.abs(harmonic(degree, order, latitude, longitude)).max()
         truth = harmonic(degree, order, target.latitude[:, None], target.longitude)
-        result = regridder(source, target, "bilinear")(
-            harmonic(degree, order, latitude, longitude)
-        )
+        result = regridder(source, target, "bilinear")(harmonic(degree, order, latitude, longitude))
         error = np.abs(result - truth).max() / size
         assert error < 3 * (degree * np.radians(source.spacing)) ** 2 + 2e-2 / len(source.counts)

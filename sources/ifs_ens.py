@@ -1,0 +1,25 @@
+"""IFS ensemble forecasts, 00 and 12 UTC, every 6 hours to 15 days, three levels."""
+
+from datetime import datetime, timedelta
+
+from aurora_prep.sources.spec import Files, Grid, Levels, Product, Source
+from aurora_prep.sources.spec.spellings import SURFACE, UPPER_AIR
+
+SOURCE = Source(
+    name="ifs_ens",
+    title="ECMWF IFS ensemble forecasts",
+    product=Product.FORECAST,
+    grid=Grid.regular("0.25"),
+    levels=Levels((500, 700, 850)),
+    first=datetime(2018, 1, 1),
+    cadence=timedelta(hours=12),
+    lead_times=tuple(timedelta(hours=lead) for lead in range(0, 361, 6)),
+    natives=SURFACE + UPPER_AIR,
+    accesses=(Files(),),
+    licence="TIGGE: research use only",
+    attribution="Contains data of the European Centre for Medium-Range Weather Forecasts (ECMWF).",
+    notes=(
+        "So far read from the user's own files only.",
+        "One member a recipe: two members in the files are refused.",
+    ),
+)

@@ -1,0 +1,53 @@
+"""ecCodes brings its own PROJ: pyproj must come first, whatever is imported how."""
+
+import subprocess
+import sys
+
+import pytest
+
+USE = """
+import sys
+import eccodes, pyproj
+loaded = list(sys.modules)
+assert loaded.index("pyproj") < loaded.index("eccodes"), "eccodes came first"
+x, y = pyproj.Transformer.from_crs(4326, 3857, always_xy=True).transform(10.0, 50.0)
+assert abs(x - 1113194.9) < 1 and abs(y - 6446275.8) < 1
+handle = eccodes.codes_grib_new_from_samples("regular_ll_sfc_grib2")
+assert eccodes.codes_get(handle, "Ni") > 0
+print("well")
+"""
+IMPORTS_ALL = """
+import importlib, sys
+for name in {names!r}:
+    importlib.import_module(name)
+"""
+
+
+def run(program):
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "well\n"), done.stderr
+
+
+@pytest.mark.parametrize(
+    "imports",
+    [
+        "import aurora_prep, eccodes, pyproj",
+        "import aurora_prep, pyproj, eccodes",
+        "import aurora_prep.pipelines.stages.grib, aurora_prep.regridding",
+        "import aurora_prep.regridding, aurora_prep.pipelines.stages.grib",
+        "import aurora_prep.providers.embedded, aurora_prep.regridding",
+        "import aurora_prep.pipelines.cli",
+        "import aurora_prep.pipelines.run",
+        "from aurora_prep.sources.spec import Grid",
+    ],
+)
+def test_no_order_crashes(imports):
+    run(imports + USE)
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_all_modules_are_imported_in_either_direction(modules, turn):
+    names = [name for name in sorted(modules) if not name.endswith("__main__")][::turn]
+    run(IMPORTS_ALL.format(names=names) + USE)

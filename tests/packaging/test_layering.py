@@ -1,0 +1,119 @@
+"""Who may import whom."""
+
+import ast
+import graphlib
+import re
+import sys
+import tomllib
+
+import pytest
+
+# A layer may import itself and these; ``pipelines`` and the front door may import all.
+MAY_IMPORT = {
+    "sources": (),
+    "regridding": ("sources.spec",),
+    "normalisation": ("sources.spec",),
+    "providers": ("sources.spec",),
+    "manifest": ("sources.spec", "normalisation"),
+}
+# The embedded provider serves what the sources declare.
+CATALOGUE_READERS = {"aurora_prep.providers.embedded.server"}
+BEAM = {
+    "aurora_prep.pipelines.prepare": {"apache_beam"},
+    "aurora_prep.pipelines.beam_glue": {"apache_beam", "xarray_beam"},
+    "aurora_prep.pipelines.engine": {"apache_beam"},
+    "aurora_prep.pipelines.run": {"apache_beam"},
+    "aurora_prep.pipelines.stages.store": {"xarray_beam"},
+}
+# What a distribution is called where it is not called as its import.
+DISTRIBUTIONS = {
+    "apache_beam": "apache-beam",
+    "google_crc32c": "google-crc32c",
+    "xarray_beam": "xarray-beam",
+    "yaml": "PyYAML",
+}
+# Needed without being imported: by ecCodes, by fsspec for gs://.
+SILENT = {"eccodeslib", "gcsfs"}
+
+
+def test_a_lower_layer_never_imports_a_higher_one(modules, targets):
+    wrong = []
+    for module in modules.values():
+        allowed = MAY_IMPORT.get(module.layer)
+        if allowed is None:
+            continue
+        prefixes = tuple(f"aurora_prep.{part}" for part in (module.layer, *allowed))
+        for found in targets(module) - {"aurora_prep"}:
+            if module.name in CATALOGUE_READERS and found == "aurora_prep.sources":
+                continue
+            if not any(found == p or found.startswith(f"{p}.") for p in prefixes):
+                wrong.append(f"{module.name} imports {found}")
+    assert wrong == []
+
+
+def test_all_layers_are_seen(modules, layers):
+    assert {module.layer for module in modules.values()} == {"", *layers}
+    assert len(modules) > 60
+
+
+def test_beam_stays_in_its_files(modules):
+    wrong = []
+    for module in modules.values():
+        used = module.packages() & {"apache_beam", "xarray_beam"}
+        if used - BEAM.get(module.name, set()):
+            wrong.append(f"{module.name} imports {sorted(used)}")
+    assert wrong == []
+    assert set(BEAM) <= set(modules)
+
+
+def test_kernels_know_no_xarray(modules):
+    for module in modules.values():
+        if module.layer in ("regridding", "sources"):
+            assert "xarray" not in module.packages(), module.name
+
+
+def test_sources_read_nothing(modules):
+    """Declarations are values: no file, no network, no clock."""
+    forbidden = {"os", "pathlib", "requests", "socket", "urllib", "subprocess", "time", "fsspec"}
+    for module in modules.values():
+        if module.layer == "sources":
+            assert not forbidden & module.packages(), module.name
+
+
+def test_no_module_imports_a_bare_layer(modules, layers):
+    wrong = [
+        f"{module.name} imports {sorted(bare)}"
+        for module in modules.values()
+        if (bare := module.packages() & set(layers))
+    ]
+    assert wrong == []
+
+
+def test_modules_do_not_import_each_other_in_circles(modules, targets):
+    graph = {
+        module.name: targets(module, when_run=False) - {"aurora_prep"}
+        for module in modules.values()
+    }
+    try:
+        tuple(graphlib.TopologicalSorter(graph).static_order())
+    except graphlib.CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+def test_a_circle_would_be_seen():
+    with pytest.raises(graphlib.CycleError):
+        tuple(graphlib.TopologicalSorter({"a": {"b"}, "b": {"a"}}).static_order())
+
+
+def test_every_library_we_import_is_declared(modules, root):
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    declared = {re.split(r"[\[<>=~! ]", entry)[0].lower() for entry in project["dependencies"]}
+    imported = {package for module in modules.values() for package in module.packages()}
+    imported -= {"aurora_prep", *sys.stdlib_module_names}
+    used = {DISTRIBUTIONS.get(name, name).lower() for name in imported}
+    assert used - declared == set()
+    assert declared - used == SILENT
+
+
+def test_every_module_says_what_it_is(modules):
+    assert [name for name, module in modules.items() if not ast.get_docstring(module.tree)] == []
