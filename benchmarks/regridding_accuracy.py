@@ -19,12 +19,13 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import eccodes
+import aurora_prep  # noqa: F401  # the front door first: it settles the order of libraries
+
+import eccodes  # isort: skip
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-import aurora_prep  # noqa: F401  # the front door first: it settles the order of native libraries
 from aurora_prep.regridding import KEYS, Geometry, geometry_from_grib, in_rows, regridder
 from aurora_prep.sources.spec import Grid
 
@@ -113,8 +114,9 @@ def row(label: str, ours: NDArray[np.float64], other: NDArray[np.float64], span:
     apart = np.abs(ours - other)
     inner = apart[1:-1]
     holes = int((np.isnan(ours) != np.isnan(other)).sum())
+    largest = np.nanmax(apart)
     return (
-        f"| {label} | {np.nanmax(apart):.2g} | {np.nanmean(apart):.2g} | {np.nanmax(apart) / span:.1g}"
+        f"| {label} | {largest:.2g} | {np.nanmean(apart):.2g} | {largest / span:.1g}"
         f" | {np.nanmax(inner) / span:.1g} | {np.nanmean(apart > 1e-5 * span):.2%} | {holes} |"
     )
 

@@ -37,7 +37,9 @@ def test_numbers_names_and_units_are_those_of_the_database(variable):
     assert units == canonical(variable.units)
 
 
-@pytest.mark.parametrize("native", (*COMPOSITION, *WAVES, *STATIC, *AURORA_1_5), ids=str)
+@pytest.mark.parametrize(
+    "native", [*COMPOSITION, *WAVES, *STATIC, *AURORA_1_5], ids=lambda n: n.request
+)
 def test_spelt_units_mean_ours(native):
     assert canonical(native.units) == canonical(native.variable.units)
 
