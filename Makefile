@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-engine test-network lint types bench clean
+.PHONY: help demo test test-slow test-engine test-network test-aurora lint types bench clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -22,6 +22,9 @@ test: $(VENV)/.dev ## set up, then the tests that every change must pass
 
 test-slow: $(VENV)/.dev ## full-size tests of a minute or more
 	$(PYTEST) -m slow
+
+test-aurora: $(VENV)/.aurora ## tests beside the released model's package (some 6 GB)
+	$(PYTEST) -m aurora
 
 test-engine: $(VENV)/.dev ## tests that need a Beam engine beyond the in-memory one
 	$(PYTEST) -m engine
@@ -57,6 +60,10 @@ $(VENV)/.installed: $(VENV)/.created pyproject.toml setup.py
 
 $(VENV)/.dev: $(VENV)/.installed
 	$(PIP) install --editable '.[dev]'
+	@touch $@
+
+$(VENV)/.aurora: $(VENV)/.dev
+	$(PIP) install --editable '.[dev,aurora]'
 	@touch $@
 
 # Type checkers do not follow an editable install of mapped folders: give them links.

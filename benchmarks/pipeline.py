@@ -14,8 +14,8 @@ run are worth more than seconds.
 from __future__ import annotations
 
 import argparse
-import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -40,7 +40,10 @@ from aurora_prep.pipelines.run import run
 from aurora_prep.pipelines.stages import decode, harmonise, regrid, shard, write
 from aurora_prep.pipelines.stages.statistics import reduce
 from aurora_prep.pipelines.stages.store import set_up_stores
+from aurora_prep.providers.cache import Cache
+from aurora_prep.providers.credentials import Service
 from aurora_prep.providers.embedded import EmbeddedProvider, truth
+from aurora_prep.providers.fetch import Fetcher
 from aurora_prep.sources import load
 from aurora_prep.sources.spec import Grid
 
@@ -49,6 +52,14 @@ NOISE_STEPS = 6.0
 START = datetime(2020, 1, 1)
 LOOP = Path(__file__).with_name("pipeline_plain_loop.py")
 CFGRIB = Path(__file__).with_name("pipeline_cfgrib.py")
+WAIT = """
+import os, subprocess, sys, time
+begun = time.perf_counter()
+process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
+_, status, usage = os.wait4(process.pid, 0)
+print(time.perf_counter() - begun, usage.ru_maxrss)
+sys.exit(status != 0)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,10 +188,6 @@ def shard_of(levels: int) -> write.Layout:
 
 def fetch_day(folder: Path) -> None:
     """Fetch the day's requests from the embedded provider into an empty cache."""
-    from aurora_prep.providers.cache import Cache
-    from aurora_prep.providers.credentials import Service
-    from aurora_prep.providers.fetch import Fetcher
-
     period = {"start": "2020-01-01T00", "end": "2020-01-01T18", "step": "6h"}
     entry = {"source": "era5", "access": "cds", "grid": "0.25", "period": period}
     recipe = Recipe.parse({"name": "fetch", "output": str(folder / "none"), "sources": [entry]})
@@ -220,23 +227,33 @@ def whole(grib: Path, folder: Path, rounds: int, cfgrib_python: str | None) -> N
     """Whole processes in turn, from GRIB on disk to stores on disk."""
     recipe = folder / "recipe.yaml"
     recipe.write_text(yaml.safe_dump(recipe_of(grib, folder / "out")), encoding="utf-8")
-    ours = [sys.executable, "-m", "aurora_prep.pipelines", "run", str(recipe), "--overwrite",
-            "--cache", str(folder / "cache")]  # fmt: skip
+    cache, out = folder / "cache", folder / "out"
+    ours = [
+        sys.executable,
+        "-m",
+        "aurora_prep.pipelines",
+        "run",
+        str(recipe),
+        "--cache",
+        str(cache),
+    ]
+    loop = [sys.executable, str(LOOP), str(grib)]
     commands = {
-        "plain loop: decode and compress only, 2 threads": [
-            sys.executable, str(LOOP), str(grib), str(folder / "loop"),
-        ],
-        "aurora-prep run (FnApiRunner)": ours,
-    }  # fmt: skip
+        "plain loop, 2 threads": ([*loop, str(out)], ()),
+        "plain loop, 2 threads, into Zarr by zarr-python": ([*loop, str(out), "--zarr"], ()),
+        "aurora-prep run": (ours, ()),
+        "aurora-prep run, file never seen before": (ours, (cache,)),
+    }
     if cfgrib_python:
-        commands["cfgrib + xarray + to_zarr"] = [
-            cfgrib_python, str(CFGRIB), str(grib), str(folder / "cfgrib.zarr"),
-        ]  # fmt: skip
+        commands["cfgrib + xarray + to_zarr"] = (
+            [cfgrib_python, str(CFGRIB), str(grib), str(out)],
+            (),
+        )
     measured: dict[str, list[Measured]] = {name: [] for name in commands}
     for number in range(rounds + 1):
-        for name, words in commands.items():
-            result = measure(words)
-            if number:  # the first round warms caches and compiles
+        for name, (words, removed) in commands.items():
+            result = measure(words, out, *removed)
+            if number:  # the first round fills caches and compiles
                 measured[name].append(result)
     base = statistics.median(m.seconds for m in measured[next(iter(commands))])
     size = grib.stat().st_size / 1e6
@@ -251,18 +268,20 @@ def whole(grib: Path, folder: Path, rounds: int, cfgrib_python: str | None) -> N
               f" | {middle / base:.2f} | {memory:.0f} |")  # fmt: skip
 
 
-def measure(words: list[str]) -> Measured:
-    """Run a process to its end."""
-    begun = time.perf_counter()
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - begun
-    if status:
-        error = process.stderr.read().decode() if process.stderr else ""
-        sys.exit(f"{json.dumps(words)} failed:\n{error}")
-    if process.stderr:
-        process.stderr.close()
-    return Measured(seconds, usage.ru_maxrss / 1e3)
+def measure(words: list[str], *removed: Path) -> Measured:
+    """Run a process to its end, some folders removed before.
+
+    A process of a few megabytes starts it: a child's peak memory begins with its parent's.
+    """
+    for folder in removed:
+        shutil.rmtree(folder, ignore_errors=True)
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", WAIT, *words], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        sys.exit(f"{' '.join(words)} failed:\n{done.stderr}")
+    seconds, kilobytes = done.stdout.split()
+    return Measured(float(seconds), float(kilobytes) / 1e3)
 
 
 def timed(work: Callable[[], object]) -> float:

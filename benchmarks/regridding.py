@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array, save_npz
+from scipy.sparse import csr_array, save_npz, vstack
 
 import aurora_prep  # noqa: F401  # the front door first: it settles the order of native libraries
 from aurora_prep.regridding import (
@@ -90,7 +90,7 @@ def field_on(source: Geometry, case: Case) -> NDArray[np.float32]:
     return fields.reshape(case.levels, *source.shape)
 
 
-def prepare(case: Case, folder: Path) -> dict[str, Any]:
+def prepare(case: Case, folder: Path) -> None:
     """Write what the contenders read."""
     source, target = source_of(case.source), Grid.regular(case.target)
     description = asdict(case) | {
@@ -118,26 +118,32 @@ def prepare(case: Case, folder: Path) -> dict[str, Any]:
             target_latitude=target.latitude,
             target_longitude=target.longitude,
         )
-    return description
+    if shutil.which("cdo"):
+        cdo_input(case, folder)
 
 
 def full_matrix(operator: Rows, along: csr_array, between: csr_array) -> csr_array:
     """Every target's weights, ``(target points, source points)``, as others store them."""
+    columns, points = operator.columns, int(operator.offsets[-1])
     parts = []
     for row in range(operator.rows):
+        total = csr_array((columns, points))
         used, weights = between[[row]].indices, between[[row]].data
-        inner = used < len(operator.pattern)
-        total = None
-        for source, weight in zip(used[inner], weights[inner], strict=True):
-            begin = source * operator.columns
-            part = along[begin : begin + operator.columns] * weight
-            total = part if total is None else total + part
+        for source, weight in zip(used, weights, strict=True):
+            if source < len(operator.pattern):
+                part = along[source * columns : (source + 1) * columns]
+            else:  # a row made for a pole: the mean of the nearest row
+                north = source == len(operator.pattern)
+                begin, end = operator.offsets[:2] if north else operator.offsets[-2:]
+                index = np.tile(np.arange(begin, end), columns)
+                starts = (end - begin) * np.arange(columns + 1)
+                share = np.full(len(index), 1 / (end - begin))
+                part = csr_array((share, index, starts), shape=(columns, points))
+            total = total + part * weight
         parts.append(total)
-    from scipy.sparse import vstack  # noqa: PLC0415
-
     matrix = csr_array(vstack(parts, format="csr"))
-    if max(matrix.shape) < np.iinfo(np.int32).max:
-        matrix.indices = matrix.indices.astype(np.int32)
+    matrix.eliminate_zeros()
+    matrix.indices = matrix.indices.astype(np.int32)
     return matrix
 
 
@@ -166,7 +172,7 @@ def cdo(case: Case, folder: Path, threads: int, repeats: int) -> dict[str, dict[
         f"gridtype=lonlat\nxsize={target.columns}\nysize={target.rows}\nxfirst=0\n"
         f"xinc={float(target.longitude_step)}\nyfirst=90\nyinc={-float(target.latitude_step)}\n"
     )
-    data = cdo_input(case, folder)
+    data = next(path for path in folder.glob("field.*") if path.suffix != ".npy")
     regular = ["-setgridtype,regular"] if case.source[0] in "ON" else []
     kind = {"conservative": "con", "bilinear": "bil"}[case.method]
     weights, output = folder / "cdo_weights.nc", folder / "cdo_out.nc"
@@ -242,7 +248,8 @@ def cdo_input(case: Case, folder: Path) -> Path:
 
 def contest(case: Case, options: argparse.Namespace, folder: Path) -> None:
     """Run all contenders of a case and print its table."""
-    prepare(case, folder)
+    command = [sys.executable, __file__, "--only", case.name, "--prepare", str(folder)]
+    subprocess.run(command, check=True)  # elsewhere: children count their parent's memory
     names = ["copy", "ours", "sparse"]
     if case.name == "main":
         names += ["dense"] + (["xarray-regrid"] if options.peer_python else [])
@@ -299,9 +306,13 @@ def main() -> None:
     parser.add_argument("--peer-python", help="interpreter with requirements-regridding.txt")
     parser.add_argument("--cdo", action="store_true", help="add CDO, file to file")
     parser.add_argument("--only", action="append", help="names of cases")
+    parser.add_argument("--prepare", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     for case in CASES:
         if options.only and case.name not in options.only:
+            continue
+        if options.prepare:
+            prepare(case, options.prepare)
             continue
         with tempfile.TemporaryDirectory() as folder:
             contest(case, options, Path(folder))

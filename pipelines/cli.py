@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _set_up_logging(*, verbose: bool) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s")
-    logging.getLogger("aurora_prep").setLevel(logging.INFO if verbose else logging.WARNING)
+    logging.getLogger("aurora_prep").setLevel(logging.INFO if verbose else logging.NOTSET)
     # Beam says at import that its BigQuery extra is not installed; nobody asked.
     logging.getLogger().addFilter(lambda record: "apitools not found" not in record.getMessage())
 

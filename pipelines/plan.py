@@ -286,18 +286,16 @@ def _source_plan(
             str(path) for path in expand(entry.paths, Path(recipe.base), cache=Cache(cache))
         )
         held = holdings_of(files, source, cache)
-        native, ignored = _native_grid(held, entry, where), held.ignored
+        ignored = held.ignored
+        if not held.moments and (init_times is None or entry.grid == NATIVE_GRID):
+            raise _no_frame(files, ignored, where)
+        native = _native_grid(held, entry, where)
         paths, levels = _held(entry, held, paths, levels)
         if init_times is None:
             init_times = tuple(sorted({init for init, _ in held.moments}))
             lead_times = tuple(sorted({lead for _, lead in held.moments})) or lead_times
     if not init_times:
-        raise RecipeError(
-            "the files hold no frame of the source",
-            where,
-            f"{len(files)} files; beside it they hold {list(ignored[:8])}",
-            "name files of this source, or another source",
-        )
+        raise _no_frame(files, ignored, where)
     if not files and (absent := sorted(set(lead_times) - set(source.lead_times))):
         raise RecipeError(
             "the source has no such lead time",
@@ -333,6 +331,15 @@ def _source_plan(
         files=files,
         ignored=ignored,
         has_static=has_static,
+    )
+
+
+def _no_frame(files: tuple[str, ...], ignored: tuple[str, ...], where: str) -> RecipeError:
+    return RecipeError(
+        "the files hold no frame of the source",
+        where,
+        f"{len(files)} files; beside it they hold {list(ignored[:8])}",
+        "name files of this source, or another source",
     )
 
 

@@ -38,4 +38,5 @@ SOURCE = Source(
             end=datetime(2016, 3, 8),
         ),
     ),
+    origins=("an",),
 )

@@ -33,4 +33,5 @@ SOURCE = Source(
             variables=("z",),
         ),
     ),
+    origins=("fc",),
 )

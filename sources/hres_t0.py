@@ -38,4 +38,5 @@ SOURCE = Source(
             known_from="Aurora issue 47; ECMWF, IFS documentation",
         ),
     ),
+    origins=("fc",),
 )

@@ -22,4 +22,5 @@ SOURCE = Source(
         "So far read from the user's own files only.",
         "One member a recipe: two members in the files are refused.",
     ),
+    origins=("pf", "cf"),
 )

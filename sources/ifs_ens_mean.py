@@ -31,4 +31,5 @@ SOURCE = Source(
             variables=("2t", "10u", "10v", "msl"),
         ),
     ),
+    origins=("em",),
 )

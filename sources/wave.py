@@ -38,4 +38,5 @@ SOURCE = Source(
             variables=("swh", "shww", "shts", "swh1", "swh2"),
         ),
     ),
+    origins=("an",),
 )

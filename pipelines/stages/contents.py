@@ -17,7 +17,7 @@ from typing import Any
 
 from aurora_prep.sources.spec import DecodeError, digest_of
 
-FORMAT = 1  # raised when the form of the kept contents changes
+FORMAT = 2  # raised when the form of the kept contents changes
 PRESSURE = "pressure"
 SURFACE = "surface"
 MAGIC = {b"GRIB": "grib", b"\x89HDF": "netcdf", b"CDF\x01": "netcdf", b"CDF\x02": "netcdf"}
@@ -43,6 +43,8 @@ class FieldRef:
         member: Ensemble member, ``None`` where the file gives none.
         label: Version of the product, such as ``expver``.
         grid: Position in ``Contents.grids``.
+        origin: How the archive says it was made, such as ``an`` or ``fc``;
+            empty where the file does not say.
     """
 
     file: str
@@ -57,6 +59,7 @@ class FieldRef:
     member: int | None
     label: str
     grid: int
+    origin: str = ""
 
     @property
     def valid_time(self) -> datetime:
@@ -160,7 +163,7 @@ def _head(ref: FieldRef) -> list[Any]:
 
 
 def _tail(ref: FieldRef) -> list[Any]:
-    return [ref.member, ref.label, ref.grid]
+    return [ref.member, ref.label, ref.grid, ref.origin]
 
 
 def _load(text: str, file: str) -> Contents:
@@ -169,10 +172,8 @@ def _load(text: str, file: str) -> Contents:
     fields = tuple(
         FieldRef(
             file, tuple(place), param, name, units, kind, level,
-            datetime.fromisoformat(init), timedelta(seconds=lead), member, label, grid,
+            datetime.fromisoformat(init), timedelta(seconds=lead), *tail,
         )
-        for place, param, name, units, kind, level, init, lead, member, label, grid in plain[
-            "fields"
-        ]
+        for place, param, name, units, kind, level, init, lead, *tail in plain["fields"]
     )  # fmt: skip
     return Contents(file, plain["format"], fields, tuple(plain["grids"]), tuple(plain["skipped"]))

@@ -107,10 +107,10 @@ def _holdings_of(
         ignored.update(f"{skipped} (not on latitude and longitude)" for skipped in contents.skipped)
         for ref in contents.fields:
             place = matcher.place(ref)
-            if place is None or not _is_of(source.product, ref, place):
+            if place is None or (strange := _strange(source, ref, place)):
                 at = "" if ref.level is None else f" at {ref.level} hPa"
-                ahead = f", {ref.lead_time // HOUR} h ahead" if place else ""
-                ignored.add(f"{ref.name}{at} ({ref.level_kind}{ahead})")
+                why = f", {strange}" if place else ""
+                ignored.add(f"{ref.name}{at} ({ref.level_kind}{why})")
                 continue
             key = (place, _moment(ref, place, source))
             other = found.get(key)
@@ -160,10 +160,18 @@ class _Matcher:
         return native.variable.path, ref.level
 
 
-def _is_of(product: Product, ref: FieldRef, place: Place) -> bool:
-    """Whether a field can be of this product: an analysis never lies ahead of its start."""
-    static = place[0].startswith(f"{Kind.STATIC}/")
-    return static or product is not Product.ANALYSIS or ref.lead_time == timedelta(0)
+def _strange(source: Source, ref: FieldRef, place: Place) -> str | None:
+    """Why a field cannot be of this source though its variable is; ``None`` when it can.
+
+    An analysis never lies ahead of its start. Static fields are taken from anywhere.
+    """
+    if place[0].startswith(f"{Kind.STATIC}/"):
+        return None
+    if source.product is Product.ANALYSIS and ref.lead_time:
+        return f"{ref.lead_time // HOUR} h ahead"
+    if source.origins and ref.origin and ref.origin not in source.origins:
+        return f"of type {ref.origin}"
+    return None
 
 
 def _moment(ref: FieldRef, place: Place, source: Source) -> Moment:

@@ -227,6 +227,7 @@ def _field(
         member=member,
         label=_text(handle, "expver"),
         grid=grid,
+        origin=_text(handle, "dataType"),
     )
 
 

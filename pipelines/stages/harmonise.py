@@ -170,7 +170,7 @@ def _grib_axes(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     if keys.get("alternativeRowScanning"):
         raise DecodeError(
-            "rows that run to and fro are not read",
+            "rows of alternating direction are not read",
             where,
             "alternativeRowScanning is set",
             "convert the file with grib_set -r -s alternativeRowScanning=0",

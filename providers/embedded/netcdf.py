@@ -203,5 +203,6 @@ def _attributes(selection: Selection, wanted: Wanted) -> dict[str, Any]:
 def _coordinate_names(wanted: Wanted) -> str:
     level = ["isobaricInhPa"] if wanted.native.variable.has_levels else []
     if wanted.dialect.split_by_level:
-        return " ".join([*leading_axes(wanted.dialect), *level, "latitude", "longitude"])
+        times = dict.fromkeys([*leading_axes(wanted.dialect), "valid_time"])
+        return " ".join([*times, *level, "latitude", "longitude"])
     return " ".join(["number", "valid_time", *level, "latitude", "longitude", "expver"])

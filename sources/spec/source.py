@@ -138,6 +138,8 @@ class Source:
         lead_times: Lead times that exist, increasing; ``(0 h,)`` for what is no
             forecast.
         quirks: What is known to be odd, and when.
+        origins: The archive's types that fields in GRIB must be of, such as
+            ``an`` or ``fc``; empty where any will do.
     """
 
     name: str
@@ -154,6 +156,7 @@ class Source:
     notes: tuple[str, ...] = ()
     lead_times: tuple[timedelta, ...] = (timedelta(0),)
     quirks: tuple[Quirk, ...] = ()
+    origins: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         where = f"Source {self.name!r}"

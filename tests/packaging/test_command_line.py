@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from aurora_prep import __version__
-from aurora_prep.pipelines.cli import COMMANDS, main, parser
+from aurora_prep.pipelines.cli import COMMANDS, parser
 
 COMMAND = Path(sys.executable).with_name("aurora-prep")
 RECIPE = """
@@ -97,11 +97,11 @@ def test_quick_answers_load_no_heavy_library(words):
     assert done.returncode == 0, done.stderr
 
 
-def test_words_after_two_dashes_are_beams(monkeypatch, tmp_path, capsys):
+def test_words_after_two_dashes_are_beams(tmp_path):
     (tmp_path / "recipe.yaml").write_text(RECIPE)
-    monkeypatch.chdir(tmp_path)
-    assert main(["run", "recipe.yaml", "--", "--runner=DaskRunner"]) == 2
-    assert "--runner=DaskRunner" in capsys.readouterr().err
+    done = answer("run", "recipe.yaml", "--", "--runner=DaskRunner", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "--runner=DaskRunner" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["recipe.yaml"]
 
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 
+import netCDF4
 import numpy as np
 import pytest
 
@@ -85,10 +86,7 @@ def test_the_wave_model_s_own_grid_is_regridded(real_data, prepare, independent)
     (read,) = independent(path)
     assert np.nanmin(read.values) <= float(stored.min())
     assert float(stored.max()) <= np.nanmax(read.values) * (1 + 1e-6)
-    golden = next(real_data.glob("golden/HRESWAM_rll_swh_to_0.5.mir-linear.nc"))
-    import netCDF4  # noqa: PLC0415  # only here
-
-    with netCDF4.Dataset(golden) as data:
+    with netCDF4.Dataset(real_data / "golden/HRESWAM_rll_swh_to_0.5.mir-linear.nc") as data:
         (name,) = [n for n, v in data.variables.items() if v.ndim >= 2]
         theirs = np.ma.filled(np.squeeze(data[name][:]).astype(np.float64), np.nan)
     mine = stored.values
@@ -119,9 +117,20 @@ def test_fields_ahead_of_their_start_are_no_analysis(real_data, prepare):
 
 
 @pytest.mark.parametrize(
+    ("name", "file", "kind"),
+    [
+        ("hres_t0", "ifs/ifs_an_tuv_6lev.grib1", "an"),
+        ("hres_analysis", "ifs/ifs_oper_2t_025_20260404.grib2", "fc"),
+    ],
+)
+def test_analysis_and_t0_are_never_taken_for_each_other(real_data, prepare, name, file, kind):
+    with pytest.raises(RecipeError, match=f"no frame.*[\\s\\S]*of type {kind}"):
+        prepare(name, access="files", path=str(real_data / file))
+
+
+@pytest.mark.parametrize(
     ("name", "file", "reason"),
     [
-        ("cams_reanalysis", "cams/cams_gtco3_monthly_7deg.grib1", "not plausible"),
         ("hres_analysis", "ifs/t_analysis_and_fc_0.grib1", "not plausible"),
         ("hres_analysis", "ifs/fields_with_missing_values.grib1", "missing values"),
     ],
@@ -147,6 +156,7 @@ def test_a_frame_that_lacks_a_level_is_missing_and_says_which(real_data, prepare
     ("name", "file", "error", "problem"),
     [
         ("cams_reanalysis", "cams/cams_eac4_ml_go3_qt_202007.zip", RecipeError, "no frame"),
+        ("cams_reanalysis", "cams/cams_gtco3_monthly_7deg.grib1", DecodeError, "contradicts"),
         ("cams_forecast", "cams/cams_chem_mmr_3species.grib2", RecipeError, "no frame"),
         ("cams_forecast", "cams/cams_aod_2types_2wavelengths.grib2", RecipeError, "no frame"),
         ("cams_forecast", "cams/aqm_o3_hawaii_mercator.grib2", RecipeError, "no frame"),

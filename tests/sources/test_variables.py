@@ -5,8 +5,17 @@ from types import ModuleType
 import pytest
 
 from aurora_prep import sources
-from aurora_prep.pipelines.stages.harmonise import canonical
-from aurora_prep.sources.spec import Kind, Nature, Variable, catalogue, composition, surface, waves
+from aurora_prep.pipelines.stages.harmonise import canonical, check_values
+from aurora_prep.sources.spec import (
+    HarmoniseError,
+    Kind,
+    Nature,
+    Variable,
+    catalogue,
+    composition,
+    surface,
+    waves,
+)
 from aurora_prep.sources.spec.spellings import AURORA_1_5, COMPOSITION, STATIC, WAVES
 
 import eccodes  # isort: skip  # after aurora_prep, which imports pyproj first
@@ -38,7 +47,7 @@ def test_numbers_names_and_units_are_those_of_the_database(variable):
 
 
 @pytest.mark.parametrize(
-    "native", [*COMPOSITION, *WAVES, *STATIC, *AURORA_1_5], ids=lambda n: n.request
+    "native", [*COMPOSITION, *WAVES, *STATIC, *AURORA_1_5], ids=lambda n: n.variable.path
 )
 def test_spelt_units_mean_ours(native):
     assert canonical(native.units) == canonical(native.variable.units)
@@ -56,6 +65,13 @@ def test_pollutants_may_be_a_little_negative():
     for variable in declared(composition):
         low, high = variable.plausible
         assert -high / 10 <= low < 0
+
+
+def test_ozone_in_dobson_units_is_not_plausible():
+    """As some files have it under the label kg m-2."""
+    with pytest.raises(HarmoniseError, match="not plausible"):
+        check_values(composition.GTCO3, 230.0, 479.0, 0, "a monthly mean")
+    check_values(composition.GTCO3, 230 * 2.1415e-5, 479 * 2.1415e-5, 0, "the same in kg m-2")
 
 
 def test_aurora_finds_all_it_takes():

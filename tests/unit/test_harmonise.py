@@ -77,7 +77,7 @@ def test_a_start_at_180_is_rolled():
 def test_rows_to_and_fro_are_refused():
     with pytest.raises(DecodeError) as raised:
         turn(FIELD, alternativeRowScanning=1)
-    assert "to and fro" in raised.value.args[0]
+    assert "alternating direction" in raised.value.args[0]
 
 
 @pytest.mark.parametrize(
