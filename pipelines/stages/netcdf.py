@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections import OrderedDict
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ from aurora_prep.pipelines.stages.contents import PRESSURE, SURFACE, Contents, F
 from aurora_prep.sources.spec import DecodeError
 
 LOCK = threading.RLock()
+MOST_OPEN = 8
+_OPEN: OrderedDict[tuple[str, int], Any] = OrderedDict()
 
 # The names under which files carry an axis. Names first: units alone cannot
 # tell a lead time from a time, nor model levels from others.
@@ -119,12 +121,24 @@ def read_netcdf(ref: FieldRef) -> NDArray[np.float32]:
     return field if horizontal == list(HORIZONTAL) else field.T
 
 
-@lru_cache(maxsize=8)
-def _opened(path: str, modified: int) -> Any:  # noqa: ARG001  a changed file is another file
+def _opened(path: str, modified: int) -> Any:
+    """The open file; call it, and use what it gives, with ``LOCK`` held.
+
+    Files are closed here, in turn. Left to the garbage collector, one would be
+    closed by whichever thread collects, while another is inside the library.
+    """
+    key = path, modified
+    if key in _OPEN:
+        _OPEN.move_to_end(key)
+        return _OPEN[key]
+    while len(_OPEN) >= MOST_OPEN:
+        _, oldest = _OPEN.popitem(last=False)
+        oldest.close()
     try:
-        return netCDF4.Dataset(path)
+        _OPEN[key] = netCDF4.Dataset(path)
     except OSError as error:
         raise _damaged(Path(path), error.strerror or str(error)) from error
+    return _OPEN[key]
 
 
 def _grid_of(data: Any, variable: Any, roles: list[str]) -> dict[str, Any]:

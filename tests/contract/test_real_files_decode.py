@@ -236,7 +236,7 @@ def test_two_versions_of_a_field_are_refused(real, tmp_path):
 
 def test_members_of_an_ensemble_are_not_mixed(real, tmp_path):
     path = real("ifs/ifs_enfo_ztu_multi_dim.grib1")
-    source = replace(FILES_AS_FORECAST, levels=ERA5.levels)
+    source = replace(FILES_AS_FORECAST, levels=ERA5.levels, origins=())
     with pytest.raises(DecodeError) as raised:
         holdings_of((str(path),), source, tmp_path)
     assert "member" in raised.value.args[2]

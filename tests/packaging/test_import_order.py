@@ -39,7 +39,6 @@ def run(program):
         "import aurora_prep.regridding, aurora_prep.pipelines.stages.grib",
         "import aurora_prep.providers.embedded, aurora_prep.regridding",
         "import aurora_prep.pipelines.cli",
-        "import aurora_prep.pipelines.run",
         "from aurora_prep.sources.spec import Grid",
     ],
 )

@@ -5,7 +5,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from aurora_prep.regridding import regridder
+from aurora_prep.regridding import rectilinear, regridder
 from aurora_prep.sources.spec import Grid
 
 OPERATORS = {"bilinear": "remapbil", "conservative": "remapcon", "nearest": "remapnn"}
@@ -146,3 +146,16 @@ def test_cdo_fills_outside_the_domain_and_we_do_not(real_data, tools, remap):
     held = (x >= source.x_edges[0]) & (x <= source.x_edges[-1])
     held &= (y >= source.y_edges[0]) & (y <= source.y_edges[-1])
     np.testing.assert_array_equal(inside, held)
+
+
+@pytest.mark.parametrize(("method", "part"), [("bilinear", 1.0), ("conservative", 0.0)])
+def test_masked_fields_agree_on_the_rule_of_cdo(real_data, tools, remap, method, part):
+    """CDO's own axes, summed from the rounded increment, and CDO's own rule for missing values."""
+    name = "wave/gdaswave_wcoast_0p16.grib2"
+    _, field = tools.read_grib(real_data / name)
+    source = rectilinear(50 - 0.166667 * np.arange(151), 210 + 0.166667 * np.arange(241))
+    target = tools.regional(50, 210, "0.25", 101, 161)
+    wanted = remap(method, real_data / name, target)
+    ours = regridder(source, target, method, valid_fraction=part)(field)
+    np.testing.assert_array_equal(np.isnan(ours), np.isnan(wanted))
+    np.testing.assert_allclose(ours, wanted, atol=1e-8)

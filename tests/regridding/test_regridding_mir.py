@@ -1,12 +1,14 @@
 """ECMWF's own interpolation, where the extra is installed."""
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from aurora_prep.regridding import Scattered, mir_message, octahedral, rectilinear, regridder
 from aurora_prep.regridding import mir as our_mir
+from aurora_prep.regridding.gaussian import gaussian_latitudes
 from aurora_prep.sources.spec import Grid, RegridError
 
 
@@ -54,6 +56,30 @@ def test_mir_and_our_methods_are_near_each_other(library, method, bound):
     apart = regridder(source, target, method)(field) - regridder(source, target, own)(field)
     assert np.abs(apart).max() < bound
     assert np.abs(apart).mean() < 5e-3
+
+
+def quadrature_edges(order):
+    """Borders of rows whose areas are the weights of Gaussian quadrature, north to south."""
+    _, weight = np.polynomial.legendre.leggauss(2 * order)
+    return np.degrees(np.arcsin(np.clip(1 - np.cumsum([0, *weight]), -1, 1)))
+
+
+@pytest.mark.parametrize("kind", ["regular", "reduced"])
+def test_mir_average_is_conservative_on_cells_of_quadrature(library, kind):
+    """The one difference between the two: where the rows of a Gaussian grid end."""
+    assert library
+    order, target = 32, Grid.regular("5")
+    edges = quadrature_edges(order)
+    if kind == "reduced":
+        source = octahedral(order)
+    else:
+        source = rectilinear(gaussian_latitudes(order), 360 / 128 * np.arange(128))
+    same = replace(source, latitude_edges=edges)
+    field = np.random.default_rng(3).uniform(0.5, 1.5, source.shape)
+    wanted = regridder(source, target, "mir-average")(field)
+    assert np.abs(regridder(source, target, "conservative")(field) - wanted).max() > 1e-3
+    ours = regridder(same, target, "conservative")(field)
+    np.testing.assert_allclose(ours, wanted, atol=1e-9)
 
 
 def test_regional_and_regular_grids_have_names(library, tools):

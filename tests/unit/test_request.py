@@ -61,7 +61,7 @@ def test_what_decides_the_answer_counts(change):
     assert make(**change).digest != make().digest
 
 
-@pytest.mark.parametrize("seed", ["0", "1", "4242"])
+@pytest.mark.parametrize("seed", ["0", "4242"])
 def test_the_digest_does_not_depend_on_the_hash_seed(seed):
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
