@@ -18,7 +18,7 @@ demo: $(VENV)/.installed ## set up, then one day of full-size ERA5 from the embe
 	$(BIN)/aurora-prep demo
 
 test: $(VENV)/.dev ## set up, then the tests that every change must pass
-	$(PYTEST)
+	$(PYTEST) --numprocesses auto --maxprocesses 4 --dist loadfile
 
 test-slow: $(VENV)/.dev ## full-size tests of a minute or more
 	$(PYTEST) -m slow

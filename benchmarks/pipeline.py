@@ -215,8 +215,14 @@ def beam_share(grib: Path, folder: Path) -> None:
     begun = time.perf_counter()
     (plan,) = make_plan(recipe, site.contents).sources
     set_up_stores(site.root, plan, recipe, synthetic=False)
+    before = None
     for task in plan.tasks():
-        shard.prepare_shard(plan, task, (shard.RawFile(str(grib)),), site)
+        this = shard.begin_shard(plan, task, (shard.RawFile(str(grib)),), site)
+        if before is not None:
+            before.publish()
+        before = this
+    if before is not None:
+        before.publish()
     by_loop = time.perf_counter() - begun
     print(f"\nIn one warm process: through Beam {through_beam:.2f} s (manifest tables, statistics"
           f" and dataset.json included), the same shards by a plain loop {by_loop:.2f} s; Beam and"

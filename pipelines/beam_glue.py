@@ -14,6 +14,9 @@ from pathlib import Path
 import apache_beam as beam
 import xarray_beam as xbeam
 from apache_beam import pvalue
+from apache_beam.transforms.window import GlobalWindow
+from apache_beam.utils.timestamp import MIN_TIMESTAMP
+from apache_beam.utils.windowed_value import WindowedValue
 
 from aurora_prep.manifest.parts import finished, read_part
 from aurora_prep.normalisation import ShardStatistics
@@ -23,7 +26,7 @@ from aurora_prep.pipelines.finish import Failure, Partial
 from aurora_prep.pipelines.plan import Plan, ShardTask, SourcePlan, blocks_of_moments, make_plan
 from aurora_prep.pipelines.stages.contents import contents_of
 from aurora_prep.pipelines.stages.decode import STATIC, holdings_of, scan
-from aurora_prep.pipelines.stages.shard import Absence, RawFile, Site, prepare_shard
+from aurora_prep.pipelines.stages.shard import Absence, BegunShard, RawFile, Site, begin_shard
 from aurora_prep.pipelines.stages.stored import ChangesUnit, changes_of
 from aurora_prep.providers.cache import Cache, CachedFile
 from aurora_prep.providers.credentials import Service
@@ -153,24 +156,6 @@ def fetch(element: Requests, work: Work) -> Iterator[Keyed | pvalue.TaggedOutput
             yield from ((key_of(plan, block), raw) for raw in files)
 
 
-def shard(
-    element: tuple[ShardKey, Iterable[RawFile | None]], work: Work
-) -> Iterator[Partial | pvalue.TaggedOutput]:
-    """Make one shard, or read the part of one that is made; yield its statistics."""
-    (position, key), files = element
-    plan = work.plan.sources[position]
-    task = plan.task_at(block_of(plan, key))
-    raw = tuple(sorted((f for f in files if f is not None), key=lambda f: f.path))
-    if raw:
-        part, absences = prepare_shard(plan, task, raw, work.site)
-        yield from (pvalue.TaggedOutput(ABSENT, absence) for absence in absences)
-    else:
-        part = read_part(work.site.root, plan.source.name, plan.grid.name, task.name)
-    progress.shard_done(len(task.frames))
-    if part is not None:
-        yield f"{plan.source.name}-{plan.grid.name}", part.statistics
-
-
 def account(
     _: None,
     statistics: list[Partial],  # noqa: ARG001  it is waited for: every shard is done
@@ -232,6 +217,66 @@ class WorkFn(beam.DoFn):
     def process(self, element: object) -> Iterable[object]:
         """Run the function."""
         return self.function(element, self.work)
+
+
+class ShardFn(beam.DoFn):
+    """Makes shards one after the other; yields the statistics of each, and what is absent.
+
+    While the bytes of a shard go to the disk, the fields of the next are
+    computed: its part is published one step later, at the latest when the
+    bundle ends.
+    """
+
+    def __init__(self, work: Work) -> None:
+        super().__init__()
+        self.work = work
+        self.begun: BegunShard | None = None
+
+    def setup(self) -> None:
+        """Prepare the process."""
+        tune_memory()
+
+    def process(
+        self, element: tuple[ShardKey, Iterable[RawFile | None]]
+    ) -> Iterator[Partial | pvalue.TaggedOutput]:
+        """Begin this shard, then publish the one before; of a finished shard, read the part."""
+        (position, key), files = element
+        plan = self.work.plan.sources[position]
+        task = plan.task_at(block_of(plan, key))
+        raw = tuple(sorted((f for f in files if f is not None), key=lambda f: f.path))
+        if not raw:
+            part = read_part(self.work.site.root, plan.source.name, plan.grid.name, task.name)
+            progress.shard_done(len(task.frames))
+            yield f"{plan.source.name}-{plan.grid.name}", part.statistics
+            return
+        before, self.begun = self.begun, None
+        try:
+            self.begun = begin_shard(plan, task, raw, self.work.site)
+        finally:
+            yield from self._publish(before)
+
+    def finish_bundle(self) -> Iterator[WindowedValue | pvalue.TaggedOutput]:
+        """Publish the last shard of the bundle."""
+        last, self.begun = self.begun, None
+        for value in self._publish(last):
+            if isinstance(value, pvalue.TaggedOutput):
+                yield pvalue.TaggedOutput(value.tag, _in_global_window(value.value))
+            else:
+                yield _in_global_window(value)
+
+    def _publish(self, begun: BegunShard | None) -> Iterator[Partial | pvalue.TaggedOutput]:
+        if begun is None:
+            return
+        part = begun.publish()
+        progress.shard_done(len(begun.task.frames))
+        if part is not None:
+            yield f"{part.source}-{part.grid}", part.statistics
+        for absence in begun.absences:
+            yield pvalue.TaggedOutput(ABSENT, absence)
+
+
+def _in_global_window(value: object) -> WindowedValue:
+    return WindowedValue(value, MIN_TIMESTAMP, (GlobalWindow(),))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from aurora_prep.pipelines.beam_glue import (
     FAILED,
     Keyed,
     Requests,
+    ShardFn,
     StatisticsFn,
     Work,
     WorkFn,
@@ -22,7 +23,6 @@ from aurora_prep.pipelines.beam_glue import (
     pending_requests,
     publish,
     reduce_changes,
-    shard,
 )
 from aurora_prep.pipelines.finish import Partial
 
@@ -52,7 +52,7 @@ class Prepare(beam.PTransform):
             (fetched.files, known)
             | "References" >> beam.Flatten().with_output_types(Keyed)
             | "ByShard" >> beam.GroupByKey()
-            | "Shard" >> self._do(shard).with_outputs(ABSENT, main="statistics")
+            | "Shard" >> beam.ParDo(ShardFn(self.work)).with_outputs(ABSENT, main="statistics")
         )
         statistics = shards.statistics | "Statistics" >> beam.CombinePerKey(StatisticsFn())
         sides = map(pvalue.AsList, (statistics, shards[ABSENT], fetched[FAILED]))

@@ -38,6 +38,7 @@ GRID_KEYS: tuple[tuple[str, type], ...] = (
     ("Latin2InDegrees", float), ("orientationOfTheGridInDegrees", float),
     ("projectionCentreFlag", int), ("uvRelativeToGrid", int), ("shapeOfTheEarth", int),
     ("earthIsOblate", int), ("radius", float),
+    ("earthMajorAxisInMetres", float), ("earthMinorAxisInMetres", float),
     ("latitudeOfSouthernPoleInDegrees", float), ("longitudeOfSouthernPoleInDegrees", float),
     ("angleOfRotationInDegrees", float),
 )  # fmt: skip

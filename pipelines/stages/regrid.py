@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aurora_prep.pipelines.stages.harmonise import Placement
-from aurora_prep.regridding import Regridder, geometry_from_grib, regridder
+from aurora_prep.regridding import Regridder, geometry_from_grib, in_rows, regridder
 from aurora_prep.sources.spec import Grid, Variable, digest_of
 
 
@@ -52,7 +52,7 @@ class Regrid:
         if placement.grid is not None:
             return self._between(placement.grid, variable, method)(field)
         named = _described(digest_of(dict(description)), _Keys(description))
-        return self._between(named, variable, method)(field)
+        return self._between(named, variable, method)(in_rows(field, description))
 
     def _between(self, source: Any, variable: Variable, method: str) -> Regridder:
         return _regridder(source, self.target, method, variable.nature, self.cache)

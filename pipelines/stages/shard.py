@@ -12,7 +12,7 @@ import os
 from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -145,10 +145,81 @@ class Absence:
     reason: str
 
 
-def prepare_shard(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BegunShard:
+    """A shard whose fields are all done, and whose bytes are on their way to the disk.
+
+    The next shard can be computed meanwhile; ``publish`` waits for the bytes.
+
+    Attributes:
+        plan: The plan of the source.
+        task: The shard.
+        files: Raw files that hold its fields.
+        site: Where the run works.
+        held: What the files hold.
+        refused: Frames left out, with status and reason.
+        objects: Objects under way.
+        details: A record of every field.
+        statistics: Statistics of the fields that enter them.
+        absences: What is absent, when nothing could be written.
+    """
+
+    plan: SourcePlan
+    task: ShardTask
+    files: tuple[RawFile, ...]
+    site: Site
+    held: Holdings
+    refused: Mapping[FrameKey, tuple[Status, str]]
+    objects: tuple[Future[ObjectRecord], ...] = ()
+    details: tuple[DetailRecord, ...] = ()
+    statistics: ShardStatistics = field(default_factory=ShardStatistics)
+    absences: tuple[Absence, ...] = ()
+
+    def publish(self) -> Part | None:
+        """Wait until every object is durable, then publish the shard's part.
+
+        Returns:
+            The part; ``None`` when nothing could be written.
+
+        Raises:
+            WriteError: The output cannot be written.
+        """
+        if self.absences:
+            return None
+        objects = [written.result() for written in self.objects]
+        records = [
+            _frame_record(
+                self.plan,
+                self.task,
+                frame,
+                self.refused.get(frame),
+                self.held,
+                self.files,
+                self.site,
+            )
+            for frame in self.task.frames
+        ]
+        frames = sealed(records, objects)
+        for record in frames:
+            if record.checksum and self.site.recipe.enters_statistics(record.valid_time):
+                self.statistics.add_frame(record.key, record.checksum)
+        part = Part(
+            source=self.plan.source.name,
+            grid=self.plan.grid.name,
+            shard=self.task.name,
+            frames=frames,
+            details=self.details,
+            objects=tuple(objects),
+            statistics=self.statistics.to_bytes(),
+        )
+        write_part(self.site.root, part)
+        return part
+
+
+def begin_shard(
     plan: SourcePlan, task: ShardTask, files: tuple[RawFile, ...], site: Site
-) -> tuple[Part | None, list[Absence]]:
-    """Make one shard and publish its part.
+) -> BegunShard:
+    """Do every field of a shard; its bytes are written while the caller goes on.
 
     A frame of which a field is absent is recorded as missing, one of which a
     field is damaged or implausible as rejected, each with the reason; neither
@@ -161,9 +232,6 @@ def prepare_shard(
         files: Raw files that hold its fields, and maybe more.
         site: Where the run works.
 
-    Returns:
-        The part as published, or ``None`` and what is absent.
-
     Raises:
         DecodeError: A raw file is damaged.
         HarmoniseError: A static field is not what was declared.
@@ -172,45 +240,40 @@ def prepare_shard(
     names = tuple(sorted(raw.path for raw in files if raw.path))
     failures = "; ".join(f"{f.failure[0]}: {f.failure[2]}" for f in files if f.failure)
     held = holdings_of(names, plan.source, site.contents)
-    if task.is_static:
-        lacking = _lacking(plan, plan.static_variables, STATIC, held)
-        outcome = {}
-        if lacking:
-            return None, [Absence(plan.position, None, failures or lacking)]
-    else:
-        absent = ((f, _lacking(plan, plan.variables, _moment(plan, f), held)) for f in task.frames)
-        outcome = {f: (Status.MISSING, failures or reason) for f, reason in absent if reason}
-        if len(outcome) == len(task.frames):
-            return None, [Absence(plan.position, str(f), r) for f, (_, r) in outcome.items()]
+    refused, absences = _absent(plan, task, held, failures)
+    begun = BegunShard(
+        plan=plan, task=task, files=files, site=site, held=held, refused=refused, absences=absences
+    )
+    if absences:
+        return begun
     while True:
-        kept = tuple(frame for frame in task.frames if frame not in outcome)
+        kept = tuple(frame for frame in task.frames if frame not in refused)
         worker = _Worker(plan, task, kept, held, site)
         try:
-            objects, details, statistics = worker.run()
+            details, statistics = worker.run()
         except _FrameRefusedError as refusal:
             worker.undo()
-            outcome[refusal.frame] = (Status.REJECTED, refusal.reason)
+            refused[refusal.frame] = (Status.REJECTED, refusal.reason)
             continue
-        break
-    records = [
-        _frame_record(plan, task, frame, outcome.get(frame), held, files, site)
-        for frame in task.frames
-    ]
-    frames = sealed(records, objects)
-    for record in frames:
-        if record.checksum and site.recipe.enters_statistics(record.valid_time):
-            statistics.add_frame(record.key, record.checksum)
-    part = Part(
-        source=plan.source.name,
-        grid=plan.grid.name,
-        shard=task.name,
-        frames=frames,
-        details=tuple(details),
-        objects=tuple(objects),
-        statistics=statistics.to_bytes(),
+        return replace(
+            begun, objects=tuple(worker.objects), details=tuple(details), statistics=statistics
+        )
+
+
+def _absent(
+    plan: SourcePlan, task: ShardTask, held: Holdings, failures: str
+) -> tuple[dict[FrameKey, tuple[Status, str]], tuple[Absence, ...]]:
+    """Frames that lack a field; and, when nothing is left to write, all that is absent."""
+    if task.is_static:
+        lacking = _lacking(plan, plan.static_variables, STATIC, held)
+        return {}, (Absence(plan.position, None, failures or lacking),) if lacking else ()
+    absent = ((f, _lacking(plan, plan.variables, _moment(plan, f), held)) for f in task.frames)
+    refused = {f: (Status.MISSING, failures or reason) for f, reason in absent if reason}
+    if len(refused) < len(task.frames):
+        return refused, ()
+    return refused, tuple(
+        Absence(plan.position, str(f), reason) for f, (_, reason) in refused.items()
     )
-    write_part(site.root, part)
-    return part, []
 
 
 class _Worker:
@@ -227,20 +290,19 @@ class _Worker:
         self.plan, self.task, self.frames, self.held, self.site = plan, task, frames, held, site
         self.regrid = Regrid(plan.grid, site.weights)
         self.placements: dict[tuple[str, int], Placement] = {}
-        self.keys: list[str] = []
+        self.objects: list[Future[ObjectRecord]] = []
 
     @property
     def store(self) -> str:
         return self.plan.static_store if self.task.is_static else self.plan.store
 
-    def run(self) -> tuple[list[ObjectRecord], list[DetailRecord], ShardStatistics]:
-        """Do every field and write every variable, in the order of the plan."""
-        objects: list[Future[ObjectRecord]] = []
+    def run(self) -> tuple[list[DetailRecord], ShardStatistics]:
+        """Do every field, in the order of the plan; start writing each variable when it is done."""
         details: list[DetailRecord] = []
         statistics = ShardStatistics()
         pool = _pool(self.site.threads or _processors())
         if not self.frames and not self.task.is_static:
-            return [], details, statistics
+            return details, statistics
         chunks: dict[tuple[FrameKey | None, int | None], bytes] = {}
         for job, done in self._fields(pool):
             chunks[job.frame, job.level] = done.chunk
@@ -248,14 +310,14 @@ class _Worker:
             if job.frame is None or self.site.recipe.enters_statistics(job.frame.valid_time):
                 statistics.add(job.variable.path, job.level, done.reduction)
             if len(chunks) == max(1, len(self.frames)) * len(self.plan.levels_of(job.variable)):
-                objects.append(_writers().submit(self._write, job.variable, chunks))
+                self.objects.append(_writers().submit(self._write, job.variable, chunks))
                 chunks = {}
-        return [written.result() for written in objects], details, statistics
+        return details, statistics
 
     def undo(self) -> None:
-        """Remove what this attempt wrote."""
-        for key in self.keys:
-            storage.delete(storage.join(self.site.root, key))
+        """Remove what this attempt wrote, once it is written."""
+        for written in self.objects:
+            storage.delete(storage.join(self.site.root, written.result().key))
 
     def _jobs(self) -> Iterator[_Job]:
         static = self.task.is_static
@@ -328,7 +390,6 @@ class _Worker:
         data = assemble_shard(ordered, self._layout(variable))
         block = (*self.task.block, *((0,) if variable.has_levels else ()), 0, 0)
         key = f"{self.store}/{variable.short_name}/c/{'/'.join(map(str, block))}"
-        self.keys.append(key)
         storage.put(storage.join(self.site.root, key), data)
         return ObjectRecord(
             source=self.plan.source.name,
