@@ -38,8 +38,6 @@ from aurora_prep.normalisation.waves import (
 
 from .conftest import frame_key
 
-pytestmark = pytest.mark.aurora
-
 INSTALL = 'the released model is not installed; to run this test: pip install -e ".[aurora]"'
 ROWS, COLUMNS = 12, 24
 LEVELS = (500, 700, 850, 1000)
@@ -53,7 +51,7 @@ SMALL = {
     "autocast": False,
 }
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.aurora, pytest.mark.filterwarnings("ignore")]
 
 
 @pytest.fixture(scope="module")
