@@ -23,7 +23,7 @@ test: $(VENV)/.dev ## set up, then the tests that every change must pass
 test-slow: $(VENV)/.dev ## full-size tests of a minute or more
 	$(PYTEST) -m slow
 
-test-aurora: $(VENV)/.aurora ## tests beside the released model's package (some 6 GB)
+test-aurora: $(VENV)/.extras ## tests beside the released model's package (some 6 GB)
 	$(PYTEST) -m aurora
 
 test-engine: $(VENV)/.dev ## tests that need a Beam engine beyond the in-memory one
@@ -62,8 +62,8 @@ $(VENV)/.dev: $(VENV)/.installed
 	$(PIP) install --editable '.[dev]'
 	@touch $@
 
-$(VENV)/.aurora: $(VENV)/.dev
-	$(PIP) install --editable '.[dev,aurora]'
+$(VENV)/.extras: $(VENV)/.dev
+	$(PIP) install --editable '.[dev,aurora,mir]'
 	@touch $@
 
 # Type checkers do not follow an editable install of mapped folders: give them links.
