@@ -1,5 +1,6 @@
 """The vocabulary: what sources, frames, grids and errors are. No I/O, no Beam."""
 
+from aurora_prep.sources.spec.access import Access, Cds, Collection, Files, Unit
 from aurora_prep.sources.spec.axes import Orientation, orient
 from aurora_prep.sources.spec.dialect import Dates, Dialect
 from aurora_prep.sources.spec.errors import (
@@ -21,16 +22,7 @@ from aurora_prep.sources.spec.grid import Grid
 from aurora_prep.sources.spec.levels import Levels
 from aurora_prep.sources.spec.quirk import Quirk
 from aurora_prep.sources.spec.request import Request, digest_of
-from aurora_prep.sources.spec.source import (
-    Access,
-    Cds,
-    Collection,
-    Files,
-    Native,
-    Product,
-    Source,
-    Unit,
-)
+from aurora_prep.sources.spec.source import Native, Product, Source
 from aurora_prep.sources.spec.variable import Kind, Nature, StepType, Variable
 
 __all__ = [
