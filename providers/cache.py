@@ -18,8 +18,10 @@ import json
 import os
 import shutil
 import socket
+import tempfile
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,12 +29,13 @@ from typing import Any
 
 from platformdirs import user_cache_path
 
-from aurora_prep.providers import formats
+from aurora_prep.providers import formats, remote
 from aurora_prep.providers.formats import Format
 from aurora_prep.providers.locks import locked
 from aurora_prep.sources.spec import FetchError, Request
 
 VARIABLE = "AURORA_PREP_CACHE"
+BESIDE_BUCKET = "AURORA_PREP_LOCAL_CACHE"
 TEMPORARY = ".part"
 
 
@@ -69,8 +72,15 @@ class Cache:
 
     @classmethod
     def open(cls, root: str | os.PathLike[str] | None = None) -> Cache:
-        """The cache at ``root``, else at ``AURORA_PREP_CACHE``, else the user's own."""
+        """The cache at ``root``, else at ``AURORA_PREP_CACHE``, else the user's own.
+
+        For the address of a bucket it is the local cache beside that (see ``bucket_of``): at
+        ``AURORA_PREP_LOCAL_CACHE``, else in the machine's temporary folder.
+        """
         chosen = root or os.environ.get(VARIABLE)
+        if chosen and remote.is_remote(str(chosen)):
+            path = Path(os.environ.get(BESIDE_BUCKET) or tempfile.gettempdir())
+            return cls((path.expanduser() / "aurora-prep").absolute())
         path = Path(chosen).expanduser() if chosen else user_cache_path("aurora-prep")
         return cls(path.absolute())
 
@@ -81,18 +91,14 @@ class Cache:
             request: What was asked.
             verify: Read the bytes and compare checksums, not just sizes.
         """
-        folder, digest = self._folder(request), request.digest
+        return self.held(request.digest, verify=verify)
+
+    def held(self, digest: str, *, verify: bool = False) -> CachedFile | None:
+        """The answer to the request with this digest, if it is on this machine and whole."""
+        folder = self.root / digest[:2]
         try:
             record = json.loads((folder / f"{digest}.json").read_bytes())
-            answer = folder / record["file"]
-            found = CachedFile(
-                path=answer,
-                digest=digest,
-                checksum=record["sha256"],
-                bytes=record["bytes"],
-                format=Format(record["format"]),
-                members=tuple(folder / member["file"] for member in record["members"]) or (answer,),
-            )
+            found = described(record, folder)
             whole = all(
                 _holds(folder / part["file"], part, verify=verify)
                 for part in (record, *record["members"])
@@ -174,12 +180,12 @@ class Cache:
                 **_part(f"{digest}.{kind}", temporary),
             }
             with locked(folder / f"{digest}.commit"):
-                if self.lookup(request) is None:
-                    self._commit(request, temporary, unpacked if members else None, record)
+                if self.held(digest) is None:
+                    self._commit(digest, temporary, unpacked if members else None, record)
         finally:
             temporary.unlink(missing_ok=True)
             shutil.rmtree(unpacked, ignore_errors=True)
-        found = self.lookup(request)
+        found = self.held(digest)
         if found is None:
             raise FetchError(
                 "an answer vanished from the cache while it was stored",
@@ -194,13 +200,22 @@ class Cache:
         folder = self._folder(request)
         if folder.is_dir():
             with locked(folder / f"{request.digest}.commit"):
-                _remove(folder, request.digest)
+                remove(folder, request.digest)
+
+    def reference(self, member: Path) -> str:
+        """How workers are told of a file to decode."""
+        return str(member)
+
+    @contextmanager
+    def holding(self, references: Sequence[str]) -> Iterator[tuple[str, ...]]:
+        """The local files of references, there to stay until the ``with`` block ends."""
+        yield tuple(references)
 
     def _commit(
-        self, request: Request, temporary: Path, unpacked: Path | None, record: dict[str, Any]
+        self, digest: str, temporary: Path, unpacked: Path | None, record: Mapping[str, Any]
     ) -> None:
-        folder, digest = self._folder(request), request.digest
-        _remove(folder, digest)
+        folder = self.root / digest[:2]
+        remove(folder, digest)
         sync(temporary)
         temporary.replace(folder / record["file"])
         if unpacked is not None:
@@ -219,6 +234,30 @@ class Cache:
         return self.root / request.digest[:2]
 
 
+def bucket_of(root: str | os.PathLike[str] | None) -> str | None:
+    """The bucket's folder that a choice of cache means; ``None`` for one on this machine."""
+    chosen = str(root or os.environ.get(VARIABLE) or "")
+    return chosen.rstrip("/") if remote.is_remote(chosen) else None
+
+
+def described(record: Mapping[str, Any], folder: Path) -> CachedFile:
+    """The answer a sidecar describes.
+
+    Raises:
+        KeyError: It describes none.
+        ValueError: It describes none.
+    """
+    answer = folder / record["file"]
+    return CachedFile(
+        path=answer,
+        digest=record["digest"],
+        checksum=record["sha256"],
+        bytes=record["bytes"],
+        format=Format(record["format"]),
+        members=tuple(folder / member["file"] for member in record["members"]) or (answer,),
+    )
+
+
 def sha256_of(path: Path) -> str:
     """SHA-256 of a file, hexadecimal."""
     with path.open("rb") as file:
@@ -234,9 +273,10 @@ def _holds(path: Path, part: Mapping[str, Any], *, verify: bool) -> bool:
     return same and (not verify or sha256_of(path) == part["sha256"])
 
 
-def _remove(folder: Path, digest: str) -> None:
+def remove(folder: Path, digest: str) -> None:
     """Remove an answer, the sidecar first: then it no longer exists."""
-    (folder / f"{digest}.json").unlink(missing_ok=True)
+    for name in ("json", "shared"):
+        (folder / f"{digest}.{name}").unlink(missing_ok=True)
     for kind in Format:
         (folder / f"{digest}.{kind}").unlink(missing_ok=True)
     shutil.rmtree(folder / f"{digest}.d", ignore_errors=True)

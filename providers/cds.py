@@ -24,6 +24,7 @@ from ecmwf.datastores.processing import DownloadError
 
 from aurora_prep.providers.checksum import agrees, md5_of
 from aurora_prep.providers.credentials import CdsService, Service
+from aurora_prep.providers.delivery import Delivery
 from aurora_prep.providers.progress import Progress, Step, Watch, nobody
 from aurora_prep.providers.retry import Patience, Policy
 from aurora_prep.providers.trouble import (
@@ -45,20 +46,6 @@ DOWNLOADS = 3
 FIRST_POLL_SECONDS = 0.1
 # What a cut connection loses; the client's own mebibyte is a small answer's half.
 CHUNK_BYTES = 1 << 18
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """What arrived.
-
-    Attributes:
-        bytes: Size, equal to what the store announced.
-        confirmed: Whether the store's checksum confirms the bytes; ``None``
-            where it gives none.
-    """
-
-    bytes: int
-    confirmed: bool | None
 
 
 class _UnusableError(Exception):

@@ -21,6 +21,8 @@ class ServiceKind(StrEnum):
 
     CDS = "cds"
     ADS = "ads"
+    MARS = "mars"
+    HTTP = "http"
     EMBEDDED = "embedded"
 
 
@@ -31,12 +33,38 @@ ADDRESS = {
 ADS_HOST = "ads.atmosphere.copernicus.eu"
 
 
-@dataclass(frozen=True, slots=True)
-class CdsService:
-    """Address and key of a store, for the process that talks to it.
+class Known:
+    """What a process knows of a service it talks to; it neither shows nor pickles its secrets.
 
-    It neither shows nor pickles its key: send a ``Service`` and resolve it at
-    the other end.
+    Send a ``Service`` and resolve it at the other end.
+    """
+
+    __slots__ = ()
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must not show."""
+        raise NotImplementedError
+
+    def __reduce__(self) -> NoReturn:
+        raise CredentialsError(
+            "a key was about to leave its process",
+            repr(self),
+            "an attempt to pickle resolved credentials",
+            "send the Service, and resolve it where it is used",
+        )
+
+    def hide(self, text: object) -> str:
+        """The text without the secrets."""
+        shown = str(text)
+        for secret in self.secrets:
+            shown = shown.replace(secret, HIDDEN) if secret else shown
+        return shown
+
+
+@dataclass(frozen=True, slots=True)
+class CdsService(Known):
+    """Address and key of a store, for the process that talks to it.
 
     Attributes:
         url: Address of the store's API.
@@ -51,66 +79,66 @@ class CdsService:
     verify: bool = True
     promises_md5: bool = False
 
-    def __reduce__(self) -> NoReturn:
-        raise CredentialsError(
-            "a key was about to leave its process",
-            repr(self),
-            "an attempt to pickle resolved credentials",
-            "send the Service, and resolve it where it is used",
-        )
-
-    def hide(self, text: object) -> str:
-        """The text without the key."""
-        return str(text).replace(self.key, HIDDEN)
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The key."""
+        return (self.key,)
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """Which store to talk to; small, and safe to send to workers.
+    """Whom to talk to; small, and safe to send to workers.
 
     Attributes:
-        kind: ``cds`` and ``ads`` take what is not given from the environment or
+        kind: All but ``embedded`` take what is not given from the environment or
             the rc file of the machine they are resolved on; ``embedded`` is
-            complete, and stands for every store.
+            complete, and stands for every service.
         url: Address, where given.
         key: Key, where given. Only the embedded provider's is pickled.
+        buckets: Who answers for public buckets in Google's place, where somebody does.
     """
 
     kind: ServiceKind = ServiceKind.CDS
     url: str | None = None
     key: str | None = field(default=None, repr=False)
+    buckets: str | None = None
 
     @classmethod
-    def embedded(cls, url: str, key: str) -> Service:
+    def embedded(cls, url: str, key: str, buckets: str | None = None) -> Service:
         """The embedded provider, whose key opens nothing else."""
-        return cls(ServiceKind.EMBEDDED, url, key)
+        return cls(ServiceKind.EMBEDDED, url, key, buckets)
 
     def towards(self, access: str) -> Service:
         """The service that answers the requests of an access.
 
         Args:
-            access: Name of the access: ``cds`` or ``ads``.
+            access: Name of the access: ``cds``, ``ads``, ``mars`` or ``http``.
 
         Raises:
-            CredentialsError: No store is known by that name.
+            CredentialsError: No service is known by that name.
         """
         if self.kind is ServiceKind.EMBEDDED or self.kind == access:
             return self
-        if access not in set(ADDRESS):
+        known = sorted(set(ServiceKind) - {ServiceKind.EMBEDDED})
+        if access not in known:
             raise CredentialsError(
-                "no store is known by this name",
+                "no service is known by this name",
                 "credentials",
-                f"{access!r} not among {sorted(ADDRESS)}",
-                "name the access of the source as its store",
+                f"{access!r} not among {[str(name) for name in known]}",
+                "name the access of the source as its service",
             )
         return Service(ServiceKind(access))
 
     def __reduce__(self) -> tuple[Any, ...]:
         key = self.key if self.kind is ServiceKind.EMBEDDED else None
-        return Service, (self.kind, self.url, key)
+        return Service, (self.kind, self.url, key, self.buckets)
+
+    def beside(self, path: str) -> str:
+        """Another address of the embedded provider, which lies beside its data store."""
+        return f"{(self.url or '').removesuffix('/api')}{path}"
 
     def resolve(self) -> CdsService:
-        """Address and key, found in the order of ``cdsapi`` itself.
+        """Address and key of a data store, found in the order of ``cdsapi`` itself.
 
         For the Climate Data Store: what is given here, then ``CDSAPI_URL`` and
         ``CDSAPI_KEY``, then the file named by ``CDSAPI_RC`` or ``~/.cdsapirc``.

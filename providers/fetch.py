@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from aurora_prep.providers import cds
+from aurora_prep.providers import cds, http, mars
 from aurora_prep.providers.cache import Cache, CachedFile
 from aurora_prep.providers.credentials import Service
 from aurora_prep.providers.locks import locked
@@ -20,6 +20,12 @@ from aurora_prep.sources.spec import AuroraPrepError, FetchError, Request
 
 LOGGER = logging.getLogger(__name__)
 ROUNDS = 2
+DOWNLOADS = {
+    "cds": cds.download,
+    "ads": cds.download,
+    "mars": mars.download,
+    "http": http.download,
+}
 VERDICT = {True: "confirmed", False: "of another kind", None: "none"}
 
 Outcome = tuple[Request, CachedFile | FetchError]
@@ -137,7 +143,7 @@ class Fetcher:
         """Download and store, or say why the answer was refused."""
         temporary = self.cache.temporary(request)
         try:
-            delivery = cds.download(
+            delivery = DOWNLOADS[request.access](
                 request,
                 self.service,
                 temporary,

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import difflib
 import glob
+import hashlib
 import os
 import shutil
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from aurora_prep.providers import remote
 from aurora_prep.providers.cache import Cache, fresh, sha256_of, sweep, sync
 from aurora_prep.providers.formats import Format, sniff, unpack
 from aurora_prep.providers.locks import locked
 from aurora_prep.sources.spec import FetchError
 
 SHOWN = 12
+COPIED_AT_ONCE = 4
 
 
 def expand(paths: Sequence[str], base: Path, *, cache: Cache | None = None) -> list[Path]:
@@ -22,13 +26,15 @@ def expand(paths: Sequence[str], base: Path, *, cache: Cache | None = None) -> l
 
     A ZIP stands for the GRIB and NetCDF files in it, which are unpacked into
     the cache under the checksum of the ZIP. A folder stands for the GRIB,
-    NetCDF and ZIP files directly in it.
+    NetCDF and ZIP files directly in it. A file on another machine, such as
+    ``gs://bucket/name``, is copied into the cache once for each version of it.
 
     Args:
         paths: Files, folders or glob patterns (``**`` for any depth), absolute
-            or relative to ``base``; ``~`` is the home folder.
+            or relative to ``base``; ``~`` is the home folder; or URLs of these.
         base: Folder that relative patterns start from.
-        cache: Where ZIPs are unpacked; the user's cache where not given.
+        cache: Where ZIPs are unpacked and copies are kept; the user's cache
+            where not given.
 
     Returns:
         Absolute paths, each once, sorted.
@@ -39,7 +45,8 @@ def expand(paths: Sequence[str], base: Path, *, cache: Cache | None = None) -> l
     found: set[Path] = set()
     for pattern in paths:
         try:
-            for path in _matches(pattern, base):
+            here = _copies(pattern, cache) if remote.is_remote(pattern) else _matches(pattern, base)
+            for path in here:
                 if sniff(path) is Format.ZIP:
                     found.update(_unpacked(path, cache or Cache.open()))
                 else:
@@ -76,6 +83,64 @@ def _matches(pattern: str, base: Path) -> list[Path]:
             "a path names no file", f"path {pattern!r} from {base}", _around(whole), "mend the path"
         )
     return files
+
+
+def _copies(pattern: str, cache: Cache | None) -> list[Path]:
+    """Local copies of the files on another machine that one pattern names, at least one.
+
+    Raises:
+        FetchError: There is none, or the other machine does not deliver.
+    """
+    try:
+        found = remote.find(pattern)
+    except Exception as error:
+        raise _unreachable(pattern, error) from error
+    if not found:
+        raise FetchError(
+            "a path names no file",
+            f"path {pattern!r}",
+            "no such file, or none that may be seen",
+            "mend the path; for a private bucket, log in: gcloud auth application-default login",
+        )
+    parent = (cache or Cache.open()).root / "remote"
+    parent.mkdir(parents=True, exist_ok=True)
+    with ThreadPoolExecutor(COPIED_AT_ONCE, thread_name_prefix="copy") as pool:
+        copies = list(pool.map(lambda file: _copied(file, parent), found))
+    direct = bool(remote.GLOB & set(pattern)) or len(found) == 1
+    return [path for path in copies if direct or sniff(path)]
+
+
+def _copied(file: remote.Found, parent: Path) -> Path:
+    """A file on another machine, copied once for all that read it."""
+    key = hashlib.sha256(f"{file.url} {file.bytes} {file.tag}".encode()).hexdigest()
+    name = file.url.rsplit("/", 1)[-1]
+    folder = parent / key
+    if not folder.is_dir():
+        sweep(parent)
+        with locked(parent / f"{key}.lock"):
+            if not folder.is_dir():
+                temporary = fresh(parent, key)
+                temporary.mkdir()
+                try:
+                    remote.download(file.url, temporary / name)
+                    sync(temporary / name)
+                    sync(temporary)
+                    temporary.replace(folder)
+                except Exception as error:
+                    raise _unreachable(file.url, error) from error
+                finally:
+                    shutil.rmtree(temporary, ignore_errors=True)
+                sync(parent)
+    return folder / name
+
+
+def _unreachable(url: str, error: Exception) -> FetchError:
+    return FetchError(
+        "a file on another machine cannot be read",
+        url,
+        f"{type(error).__name__}: {error}",
+        "check the address, the network, your credentials and the room in the cache",
+    )
 
 
 def _around(path: Path) -> str:

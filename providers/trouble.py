@@ -6,7 +6,7 @@ import re
 
 import requests
 
-from aurora_prep.providers.credentials import CdsService
+from aurora_prep.providers.credentials import CdsService, Known
 from aurora_prep.sources.spec import CredentialsError, FetchError
 
 TRANSIENT_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -45,8 +45,8 @@ def retry_after(error: Exception) -> float:
     return float(text) if text.isdecimal() else 0.0
 
 
-def text_of(error: Exception, known: CdsService) -> str:
-    """What the client said, on one line, without the key."""
+def text_of(error: Exception, known: Known) -> str:
+    """What the client said, on one line, without secrets."""
     text = " ".join(known.hide(error).split())
     return f"{type(error).__name__}: {text[:MOST_CHARACTERS]}" if text else type(error).__name__
 

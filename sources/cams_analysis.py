@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from aurora_prep.sources.cams_forecast import ATTRIBUTION, QUIRKS, STORE
 from aurora_prep.sources.spec import Files, Grid, Product, Source
 from aurora_prep.sources.spec.catalogue import AURORA_13
-from aurora_prep.sources.spec.spellings import COMPOSITION
+from aurora_prep.sources.spec.spellings import COMPOSITION, EMISSIONS, OWN_STATIC
 
 SOURCE = Source(
     name="cams_analysis",
@@ -20,7 +20,7 @@ SOURCE = Source(
     levels=AURORA_13,
     first=datetime(2015, 1, 1),
     cadence=timedelta(hours=12),
-    natives=COMPOSITION,
+    natives=COMPOSITION + OWN_STATIC + EMISSIONS,
     accesses=(STORE, Files()),
     licence="CC-BY-4.0",
     attribution=ATTRIBUTION,

@@ -21,6 +21,8 @@ from aurora_prep.sources.spec.catalogue import AURORA_13
 from aurora_prep.sources.spec.dialect import ATMOSPHERE_FORECASTS
 from aurora_prep.sources.spec.spellings import (
     COMPOSITION,
+    EMISSIONS,
+    OWN_STATIC,
     POLLUTION_SURFACE,
     POLLUTION_UPPER_AIR,
 )
@@ -74,7 +76,7 @@ SOURCE = Source(
     first=datetime(2015, 1, 1),
     cadence=timedelta(hours=12),
     lead_times=tuple(timedelta(hours=lead) for lead in range(0, 121, 3)),
-    natives=COMPOSITION,
+    natives=COMPOSITION + OWN_STATIC + EMISSIONS,
     accesses=(STORE, Files()),
     licence="CC-BY-4.0",
     attribution=ATTRIBUTION,

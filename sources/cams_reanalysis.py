@@ -19,7 +19,7 @@ from aurora_prep.sources.spec import (
 )
 from aurora_prep.sources.spec.catalogue import AURORA_13
 from aurora_prep.sources.spec.dialect import ATMOSPHERE
-from aurora_prep.sources.spec.spellings import COMPOSITION
+from aurora_prep.sources.spec.spellings import COMPOSITION, EMISSIONS, OWN_STATIC
 
 SOURCE = Source(
     name="cams_reanalysis",
@@ -29,7 +29,7 @@ SOURCE = Source(
     levels=AURORA_13,
     first=datetime(2003, 1, 1),
     cadence=timedelta(hours=3),
-    natives=COMPOSITION,
+    natives=COMPOSITION + OWN_STATIC + EMISSIONS,
     accesses=(
         Cds(
             (

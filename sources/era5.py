@@ -15,11 +15,25 @@ from aurora_prep.sources.spec import (
     Product,
     Source,
     Unit,
+    Zarr,
+    ZarrStore,
 )
 from aurora_prep.sources.spec.catalogue import AURORA_13
-from aurora_prep.sources.spec.spellings import STATIC, SURFACE, UPPER_AIR
+from aurora_prep.sources.spec.spellings import OPTIONAL_AURORA_1_5, STATIC, SURFACE, UPPER_AIR
 
 REANALYSIS = (("product_type", ("reanalysis",)),)
+# Of Aurora 1.5: not in WeatherBench2's store, or without a value in it (2d).
+NOT_IN_WEATHERBENCH = tuple(
+    f"surface/{name}"
+    for name in (
+        "2d", "100u", "100v", "lcc", "mcc", "hcc", "skt", "stl1", "i10fg", "uvb", "ssrd", "ttr",
+        "tp", "sf",
+    )
+)  # fmt: skip
+ARCO_LEVELS = (
+    1, 2, 3, 5, 7, 10, 20, 30, 50, 70, 100, 125, 150, 175, 200, 225, 250, 300, 350, 400, 450, 500,
+    550, 600, 650, 700, 750, 775, 800, 825, 850, 875, 900, 925, 950, 975, 1000,
+)  # fmt: skip
 
 SOURCE = Source(
     name="era5",
@@ -29,7 +43,7 @@ SOURCE = Source(
     levels=AURORA_13,
     first=datetime(1940, 1, 1),
     cadence=timedelta(hours=1),
-    natives=SURFACE + UPPER_AIR + STATIC,
+    natives=SURFACE + UPPER_AIR + STATIC + OPTIONAL_AURORA_1_5,
     accesses=(
         Cds(
             (
@@ -48,6 +62,30 @@ SOURCE = Source(
                     max_fields=10_000,
                 ),
             )
+        ),
+        Zarr(
+            (
+                # Thirteen levels to download for every six hours, where that is enough.
+                ZarrStore(
+                    url=(
+                        "gs://weatherbench2/datasets/era5/"
+                        "1959-2023_01_10-wb13-6h-1440x721_with_derived_variables.zarr"
+                    ),
+                    first=datetime(1959, 1, 1),
+                    last=datetime(2023, 1, 10, 18),
+                    step=timedelta(hours=6),
+                    lacks=NOT_IN_WEATHERBENCH,
+                ),
+                ZarrStore(
+                    url=("gs://gcp-public-data-arco-era5/ar/full_37-1h-0p25deg-chunk-1.zarr-v3"),
+                    first=datetime(1940, 1, 1),
+                    last=None,
+                    step=timedelta(hours=1),
+                    levels=ARCO_LEVELS,
+                    padded=(datetime(1900, 1, 1), datetime(2050, 12, 31, 23)),
+                ),
+            ),
+            names=(("static/z", "geopotential_at_surface"),),
         ),
         Files(),
     ),

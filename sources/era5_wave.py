@@ -19,7 +19,7 @@ from aurora_prep.sources.spec import (
     Unit,
 )
 from aurora_prep.sources.spec.dialect import CLIMATE_WAVES
-from aurora_prep.sources.spec.spellings import WAVES
+from aurora_prep.sources.spec.spellings import WAVE_STATIC, WAVES
 
 SOURCE = Source(
     name="era5_wave",
@@ -29,13 +29,13 @@ SOURCE = Source(
     levels=Levels(()),
     first=datetime(1940, 1, 1),
     cadence=timedelta(hours=1),
-    natives=WAVES,
+    natives=WAVES + WAVE_STATIC,
     accesses=(
         Cds(
             (
                 Collection(
                     dataset="reanalysis-era5-single-levels",
-                    kinds=(Kind.SURFACE,),
+                    kinds=(Kind.SURFACE, Kind.STATIC),
                     constants=(("product_type", ("reanalysis",)),),
                     unit=Unit.MONTH,
                     max_fields=10_000,

@@ -5,11 +5,44 @@ Aurora at 0.25 degrees expects this one. Streams are ``oper`` at 00 and 12 UTC
 and ``scda`` at 06 and 18 UTC.
 """
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from aurora_prep.sources.spec import Files, Grid, Product, Quirk, Source
+from aurora_prep.sources.spec import (
+    Branch,
+    Files,
+    Grid,
+    Kind,
+    Mars,
+    Product,
+    Quirk,
+    Source,
+    Unit,
+    Zarr,
+    ZarrStore,
+)
 from aurora_prep.sources.spec.catalogue import AURORA_13
-from aurora_prep.sources.spec.spellings import SURFACE, UPPER_AIR
+from aurora_prep.sources.spec.spellings import OWN_STATIC, SURFACE, UPPER_AIR
+
+
+def _branches(stream: str, *hours: int) -> tuple[Branch, ...]:
+    """A month of surface fields, and a day of those on levels, are files of like size."""
+    surface = Branch(
+        kinds=(Kind.SURFACE,),
+        keywords=(
+            ("class", "od"),
+            ("stream", stream),
+            ("expver", "1"),
+            ("type", "fc"),
+            ("grid", "0.25/0.25"),
+            ("area", "90/0/-90/359.75"),
+        ),
+        hours=hours,
+        unit=Unit.MONTH,
+        max_fields=500,
+    )
+    return surface, replace(surface, kinds=(Kind.ATMOSPHERIC,), unit=Unit.DAY)
+
 
 SOURCE = Source(
     name="hres_t0",
@@ -19,14 +52,25 @@ SOURCE = Source(
     levels=AURORA_13,
     first=datetime(2016, 1, 1),
     cadence=timedelta(hours=6),
-    natives=SURFACE + UPPER_AIR,
-    accesses=(Files(),),
+    natives=SURFACE + UPPER_AIR + OWN_STATIC,
+    accesses=(
+        Zarr(
+            (
+                ZarrStore(
+                    url="gs://weatherbench2/datasets/hres_t0/2016-2022-6h-1440x721.zarr",
+                    first=datetime(2016, 1, 1),
+                    last=datetime(2023, 1, 10, 18),
+                    step=timedelta(hours=6),
+                    is_south_first=True,
+                ),
+            )
+        ),
+        Mars((*_branches("oper", 0, 12), *_branches("scda", 6, 18))),
+        Files(),
+    ),
     licence="ECMWF archive licence",
     attribution="Contains data of the European Centre for Medium-Range Weather Forecasts (ECMWF).",
-    notes=(
-        "So far read from the user's own files only.",
-        "Step 0 of the forecast, not the analysis; Aurora was fine-tuned on 2016 to 2021.",
-    ),
+    notes=("Step 0 of the forecast, not the analysis; Aurora was fine-tuned on 2016 to 2021.",),
     quirks=(
         Quirk(
             what="total precipitation of step 0 is zero everywhere, since nothing has accumulated",

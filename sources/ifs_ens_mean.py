@@ -2,8 +2,17 @@
 
 from datetime import datetime, timedelta
 
-from aurora_prep.sources.spec import Files, Grid, Levels, Product, Quirk, Source
-from aurora_prep.sources.spec.spellings import SURFACE, UPPER_AIR
+from aurora_prep.sources.spec import (
+    Files,
+    Grid,
+    Levels,
+    Product,
+    Quirk,
+    Source,
+    Zarr,
+    ZarrStore,
+)
+from aurora_prep.sources.spec.spellings import OWN_STATIC, SURFACE, UPPER_AIR
 
 SOURCE = Source(
     name="ifs_ens_mean",
@@ -14,14 +23,24 @@ SOURCE = Source(
     first=datetime(2018, 1, 1),
     cadence=timedelta(hours=12),
     lead_times=tuple(timedelta(hours=lead) for lead in range(0, 361, 6)),
-    natives=SURFACE + UPPER_AIR,
-    accesses=(Files(),),
+    natives=SURFACE + UPPER_AIR + OWN_STATIC,
+    accesses=(
+        Zarr(
+            (
+                ZarrStore(
+                    url="gs://weatherbench2/datasets/ifs_ens/2018-2022-1440x721_mean.zarr",
+                    first=datetime(2018, 1, 1),
+                    last=datetime(2022, 12, 31, 12),
+                    step=timedelta(hours=12),
+                    is_south_first=True,
+                ),
+            )
+        ),
+        Files(),
+    ),
     licence="TIGGE: research use only",
     attribution="Contains data of the European Centre for Medium-Range Weather Forecasts (ECMWF).",
-    notes=(
-        "So far read from the user's own files only.",
-        "The mean of fifty members.",
-    ),
+    notes=("The mean of fifty members.",),
     quirks=(
         Quirk(
             what="surface fields are empty in the copy on a public bucket",

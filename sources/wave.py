@@ -6,8 +6,19 @@ The native grid is a reduced latitude-longitude grid; the archive delivers
 
 from datetime import datetime, timedelta
 
-from aurora_prep.sources.spec import Files, Grid, Levels, Product, Quirk, Source
-from aurora_prep.sources.spec.spellings import WAVES
+from aurora_prep.sources.spec import (
+    Branch,
+    Files,
+    Grid,
+    Kind,
+    Levels,
+    Mars,
+    Product,
+    Quirk,
+    Source,
+    Unit,
+)
+from aurora_prep.sources.spec.spellings import WAVE_STATIC, WAVES
 
 SOURCE = Source(
     name="wave",
@@ -17,12 +28,32 @@ SOURCE = Source(
     levels=Levels(()),
     first=datetime(2016, 1, 1),
     cadence=timedelta(hours=6),
-    natives=WAVES,
-    accesses=(Files(),),
+    natives=WAVES + WAVE_STATIC,
+    accesses=(
+        Mars(
+            (
+                Branch(
+                    kinds=(Kind.SURFACE, Kind.STATIC),
+                    keywords=(
+                        ("class", "od"),
+                        ("stream", "wave"),
+                        ("expver", "1"),
+                        ("type", "an"),
+                        ("domain", "g"),
+                        ("grid", "0.25/0.25"),
+                        ("area", "90/0/-90/359.75"),
+                    ),
+                    hours=(0, 6, 12, 18),
+                    unit=Unit.MONTH,
+                    max_fields=2_500,
+                ),
+            )
+        ),
+        Files(),
+    ),
     licence="ECMWF archive licence",
     attribution="Contains data of the European Centre for Medium-Range Weather Forecasts (ECMWF).",
     notes=(
-        "So far read from the user's own files only.",
         "A sample for Aurora needs the weather of hres_t0 at the same time.",
         "Directions stay in degrees, 0 from north; Aurora takes sine and cosine itself.",
     ),

@@ -90,7 +90,7 @@ def _holding(source: Source, collection: Collection) -> Holding:
         title=source.title,
         product=source.product,
         offers=MappingProxyType(
-            {n.request: Offer(n, source.grid, collection.dialect) for n in natives}
+            {n.request: Offer(n, source.grid, collection.dialect) for n in natives if n.request}
         ),
         levels=source.levels.hpa if with_levels else (),
         grid=source.grid,

@@ -160,10 +160,8 @@ def _digest(selection: Selection, flaws: Collection[str]) -> str:
             list(selection.levels),
             [moment.isoformat() for moment in selection.times],
             [lead.total_seconds() for lead in selection.lead_times],
-            [
-                [str(v) for v in (r.north, r.west, r.latitude_step, r.longitude_step, *r.shape)]
-                for r in (w.region for w in wanted)
-            ],
+            [str(w.points) for w in wanted],
+            [sorted(w.dialect.labels) for w in wanted],
             [selection.data_format, selection.zipped, selection.edition],
             selection.preliminary_from.isoformat(),
             sorted(flaws),

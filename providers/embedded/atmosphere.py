@@ -38,6 +38,8 @@ SURFACE_HPA = 1013.25
 GRAVITY = 9.80665
 POLE_DEGREES = 90.0
 TURN_DEGREES = 360.0
+# Where the sea never opens: a wave model has no points beyond.
+ICE_DEGREES = 86.0
 # Rows worked on at a time: what is added stays in the processor's cache.
 BLOCK = 32
 
@@ -135,8 +137,8 @@ def truth(
         out: Filled and returned, if given; shape ``(rows, columns)``.
 
     Returns:
-        Values in the variable's units, shape ``(rows, columns)``; NaN over land
-        for a variable that may be missing.
+        Values in the variable's units, shape ``(rows, columns)``; NaN over land and
+        permanent ice for a variable that may be missing.
     """
     hpa = SURFACE_HPA if level is None else float(level)
     still = variable.kind is Kind.STATIC
@@ -150,6 +152,7 @@ def truth(
         np.mod(values, TURN_DEGREES, out=values)
     if variable.may_be_missing:
         values[LAND(0, latitude, longitude) > 0.5] = np.nan  # noqa: PLR2004  # more land than sea
+        values[latitude > ICE_DEGREES] = np.nan
     return values
 
 

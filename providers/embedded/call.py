@@ -30,7 +30,7 @@ class Call:
         method: HTTP method.
         path: Path without the query.
         query: First value of every query parameter.
-        key: The ``PRIVATE-TOKEN`` header, if there was one.
+        key: The ``PRIVATE-TOKEN`` or ``X-ECMWF-KEY`` header, if there was one.
         body: The JSON body, ``None`` without one.
         base: Address of the server, to build links from.
     """

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import hmac
 import re
-import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from aurora_prep.providers.embedded.archive import Holding, holdings
-from aurora_prep.providers.embedded.asset import FLAWS, Asset, produce, suits
+from aurora_prep.providers.embedded.asset import FLAWS, Asset, suits
 from aurora_prep.providers.embedded.call import Call, Reply
 from aurora_prep.providers.embedded.faults import Faults
+from aurora_prep.providers.embedded.handout import Handout
 from aurora_prep.providers.embedded.jobs import ENDED, Job, JobFailedError, Queue
 from aurora_prep.providers.embedded.selection import (
     RefusedError,
@@ -62,14 +62,12 @@ class Store:
         edition: int,
     ) -> None:
         self._holdings = holdings(sources)
-        self._folder = folder
         self._faults = faults
-        self._keep_seconds = keep_seconds
         self._queued = queue_seconds > 0
         self._preliminary_from = preliminary_from
         self._edition = edition
         self._queue = Queue(queue_seconds)
-        self._assets: dict[str, tuple[Asset, float]] = {}
+        self._handout = Handout(folder, keep_seconds, self._queue.closing)
         api = "/api/retrieve/v1"
         self._public: list[tuple[str, str, Callable[..., Reply]]] = [
             ("GET", r"/api/catalogue/v1/messages", self._messages),
@@ -248,21 +246,10 @@ class Store:
         def make() -> Asset:
             if fails:
                 raise JobFailedError("MARS has returned an error, please check your selection.")
-            return self._made(selection, flaws)
+            return self._handout.make(selection, flaws)
 
         self._queue.submit(job, make, starts=starts)
         return Reply(201, self._info(call, job, submitted=True))
-
-    def _made(self, selection: Selection, flaws: Sequence[str]) -> Asset:
-        """Make the file, and drop those whose time is over."""
-        now = time.monotonic()
-        for name, (asset, until) in list(self._assets.items()):
-            if until < now:
-                del self._assets[name]
-                asset.path.unlink(missing_ok=True)
-        asset = produce(selection, flaws, self._folder, self._queue.closing)
-        self._assets[asset.path.name] = (asset, time.monotonic() + self._keep_seconds)
-        return asset
 
     # Jobs
 
@@ -327,7 +314,7 @@ class Store:
             raise RefusedError(
                 404, "job results not ready", f"status of {job_id} is '{job.status}'"
             )
-        if job.expired or not self._fresh(job.asset.path.name):
+        if job.expired or not self._handout.get(job.asset.path.name):
             raise RefusedError(404, "results expired", f"results of job {job_id} expired")
         name = job.asset.path.name
         value = {
@@ -341,13 +328,8 @@ class Store:
 
     # Files
 
-    def _fresh(self, name: str) -> Asset | None:
-        """The file of that name, if its time is not over."""
-        asset, until = self._assets.get(name, (None, 0.0))
-        return asset if until >= time.monotonic() else None
-
     def _file(self, call: Call, name: str) -> Reply:
-        asset = self._fresh(name)
+        asset = self._handout.get(name)
         gone = call.method == "GET" and self._faults.take("asset_gone")
         if asset is None or gone:
             raise RefusedError(404, "not found", f"{name} does not exist")

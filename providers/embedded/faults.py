@@ -14,6 +14,7 @@ FAULTS: Mapping[str, str] = MappingProxyType(
     {
         "asset_gone": "the file has expired although its results are still listed: 404",
         "busy": "the service answers 503",
+        "corrupt_chunk": "one chunk of a public Zarr store is cut short",
         "corrupt_message": "one GRIB message is damaged; size and checksum agree with the damage",
         "cut": "the connection is cut half-way through what is left of a download",
         "duplicate_message": "one GRIB message comes twice",
@@ -22,7 +23,10 @@ FAULTS: Mapping[str, str] = MappingProxyType(
         "failed_job": "the job ends as failed",
         "hang": "the service takes a request and does not answer",
         "licence": "the licence has not been accepted: 403",
+        "missing_chunk": "one chunk of a public Zarr store is not there",
         "missing_message": "one GRIB message is left out",
+        "nan_points": "one chunk of geopotential in a public Zarr store has points without a value",
+        "not_archived": "a file of a tree is not there: 404; or the archive lacks the first time",
         "rejected_job": "the job ends as rejected",
         "scaled_integers": "NetCDF in the older dialect, with values scaled to 16-bit integers",
         "shuffled_messages": "GRIB messages come in another order",

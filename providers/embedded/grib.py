@@ -21,7 +21,7 @@ import eccodes
 import numpy as np
 from numpy.typing import NDArray
 
-from aurora_prep.providers.embedded.atmosphere import truth
+from aurora_prep.providers.embedded.gaussian import Gaussian, truth_at
 from aurora_prep.providers.embedded.region import Region
 from aurora_prep.providers.embedded.selection import Field, Selection, Wanted
 from aurora_prep.sources.spec import HOUR, Kind, Product, StepType, Variable
@@ -32,6 +32,11 @@ MISSING = 1e34
 # The archive keeps static fields in more bits than the others.
 BITS = {Kind.SURFACE: 16, Kind.ATMOSPHERIC: 16, Kind.STATIC: 24}
 LOCAL = threading.local()
+GRID_TYPES = {
+    (Region, False): "regular_ll",
+    (Gaussian, False): "regular_gg",
+    (Gaussian, True): "reduced_gg",
+}
 PACKING = {1: "grid_simple", 2: "grid_ccsds"}
 
 # class, type and generating process of each kind of product at ECMWF.
@@ -88,8 +93,9 @@ def messages(selection: Selection, fields: Iterable[Field]) -> Iterator[bytes]:
 
 def _template(selection: Selection, wanted: Wanted) -> bytes:
     """A message without values: geometry, packing and provenance."""
-    edition = selection.edition
-    sample = f"regular_ll_{'pl' if wanted.native.variable.has_levels else 'sfc'}_grib{edition}"
+    edition, points = selection.edition, wanted.points
+    levels = "pl" if wanted.native.variable.has_levels else "sfc"
+    sample = f"{GRID_TYPES[type(points), _is_reduced(points)]}_{levels}_grib{edition}"
     class_, type_, process = MARS[selection.product]
     keys: dict[str, Any] = {
         **({"grib2LocalSectionPresent": 1, "tablesVersion": 32} if edition != 1 else {}),
@@ -99,11 +105,16 @@ def _template(selection: Selection, wanted: Wanted) -> bytes:
         "stream": "oper",
         "generatingProcessIdentifier": process,
         **dict(wanted.dialect.labels),
-        **_geometry(wanted.region),
+        **(_gaussian(points) if isinstance(points, Gaussian) else _regular(points)),
         "packingType": PACKING[edition],
     }
+    if levels == "sfc":
+        keys["level"] = 0  # not all samples are clean
     handle = eccodes.codes_grib_new_from_samples(sample)
     try:
+        if isinstance(points, Gaussian) and points.is_octahedral:
+            eccodes.codes_set(handle, "Nj", 2 * points.lines)
+            eccodes.codes_set_array(handle, "pl", points.counts)
         for key, value in keys.items():
             eccodes.codes_set(handle, key, value)
         return bytes(eccodes.codes_get_message(handle))
@@ -111,7 +122,28 @@ def _template(selection: Selection, wanted: Wanted) -> bytes:
         eccodes.codes_release(handle)
 
 
-def _geometry(region: Region) -> dict[str, Any]:
+def _is_reduced(points: Region | Gaussian) -> bool:
+    return isinstance(points, Gaussian) and points.is_octahedral
+
+
+def _gaussian(points: Gaussian) -> dict[str, Any]:
+    """Keys of a Gaussian grid, beside the lengths of unequal rows."""
+    longest = int(points.counts.max())
+    step = 360.0 / longest
+    keys = {
+        "N": points.lines,
+        "Nj": 2 * points.lines,
+        "latitudeOfFirstGridPointInDegrees": float(points.latitude[0]),
+        "longitudeOfFirstGridPointInDegrees": 0.0,
+        "latitudeOfLastGridPointInDegrees": float(points.latitude[-1]),
+        "longitudeOfLastGridPointInDegrees": 360.0 - step,
+    }
+    if points.is_octahedral:
+        return keys
+    return keys | {"Ni": longest, "iDirectionIncrementInDegrees": step}
+
+
+def _regular(region: Region) -> dict[str, Any]:
     """Keys of a regular grid that runs from north to south and west to east."""
     return {
         "Ni": region.columns,
@@ -159,25 +191,19 @@ def _moment(variable: Variable, field: Field) -> dict[str, Any]:
     }
 
 
-def _room(shape: tuple[int, int]) -> NDArray[np.float64]:
+def _room(points: Region | Gaussian) -> NDArray[np.float64]:
     """This thread's own array: new memory for every field costs more than its values."""
+    size = points.size if isinstance(points, Gaussian) else points.rows * points.columns
     room: NDArray[np.float64] | None = getattr(LOCAL, "room", None)
-    if room is None or room.shape != shape:
-        room = LOCAL.room = np.empty(shape)
+    if room is None or room.size != size:
+        room = LOCAL.room = np.empty(size)
     return room
 
 
 def _message(template: bytes, selection: Selection, field: Field) -> bytes:
     """One field, packed."""
-    region, variable = field.wanted.region, field.wanted.native.variable
-    values = truth(
-        variable,
-        field.level,
-        field.valid_time,
-        region.latitude,
-        region.longitude,
-        _room(region.shape),
-    )
+    points, variable = field.wanted.points, field.wanted.native.variable
+    values = truth_at(points, variable, field.level, field.valid_time, _room(points))
     handle = eccodes.codes_new_from_message(template)
     try:
         for key, value in _labels(selection, field).items():
@@ -186,7 +212,7 @@ def _message(template: bytes, selection: Selection, field: Field) -> bytes:
             eccodes.codes_set(handle, "bitmapPresent", 1)
             eccodes.codes_set(handle, "missingValue", MISSING)
             values[np.isnan(values)] = MISSING
-        eccodes.codes_set_values(handle, values.ravel())
+        eccodes.codes_set_values(handle, values)
         return bytes(eccodes.codes_get_message(handle))
     finally:
         eccodes.codes_release(handle)

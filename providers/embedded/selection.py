@@ -10,6 +10,7 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from aurora_prep.providers.embedded.archive import Holding
+from aurora_prep.providers.embedded.gaussian import Gaussian
 from aurora_prep.providers.embedded.region import Region
 from aurora_prep.sources.spec import HOUR, Dates, Dialect, Grid, Native, Product
 
@@ -50,13 +51,24 @@ class Wanted:
 
     Attributes:
         native: What it is.
-        region: Where its points lie.
+        points: Where its points lie.
         dialect: How its files are laid out.
     """
 
     native: Native
-    region: Region
+    points: Region | Gaussian
     dialect: Dialect
+
+    @property
+    def region(self) -> Region:
+        """The points, which NetCDF has on regular grids alone.
+
+        Raises:
+            RefusedError: They do not lie on one.
+        """
+        if isinstance(self.points, Gaussian):
+            raise invalid("a Gaussian grid is delivered as GRIB only")
+        return self.points
 
     @property
     def stream(self) -> str:

@@ -11,14 +11,19 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from aurora_prep import sources
 from aurora_prep.providers.embedded.call import Call, Reply
 from aurora_prep.providers.embedded.cds import KEY, Store
 from aurora_prep.providers.embedded.faults import Faults
+from aurora_prep.providers.embedded.gcs import GcsEmulator
+from aurora_prep.providers.embedded.mars import Archive
 from aurora_prep.providers.embedded.selection import RefusedError
 from aurora_prep.providers.embedded.transport import Exchange, Listener
+from aurora_prep.providers.embedded.tree import Tree
+from aurora_prep.providers.embedded.weatherbench import stores_of
+from aurora_prep.providers.embedded.weatherbench_bucket import VirtualBucket
 from aurora_prep.sources.spec import FetchError, Source
 
 LOGGER = logging.getLogger(__name__)
@@ -26,11 +31,23 @@ LOGGER = logging.getLogger(__name__)
 LOOPBACK = "127.0.0.1"
 # The synthetic archive's newest months, fixed: an answer must not change with the clock.
 PRELIMINARY_FROM = datetime(2026, 7, 1)
+# Where the fault ``hang`` strikes: where work is asked for.
+HANGING = ("/api/retrieve", "/v1/services", "/files")
 REMEMBERED = 100_000
 
 
+class Room(Protocol):
+    """One of the services that the provider stands for."""
+
+    def answer(self, call: Call) -> Reply:
+        """The reply to a call; refusals are replies too."""
+
+    def close(self) -> None:
+        """Start nothing more and wait for what runs."""
+
+
 class EmbeddedProvider:
-    """A synthetic Climate Data Store on loopback, for the demo, tests and rehearsals.
+    """Synthetic data stores, archive, file trees and buckets on loopback, for demo and tests.
 
     Use it as a context manager, or call ``start`` and ``close``.
 
@@ -42,6 +59,8 @@ class EmbeddedProvider:
         hang_seconds: How long the fault ``hang`` keeps a client waiting.
         preliminary_from: From this valid time on ``expver`` is 0005.
         edition: GRIB edition: 1 with simple packing, or 2 with CCSDS.
+        gaussian_lines: Rows between pole and equator of every Gaussian grid, to
+            save time; those asked for by default, which are 1280.
         declared: Sources to serve; all of them by default.
         folder: Where the temporary folder with the files is made; the system's
             place by default.
@@ -59,6 +78,7 @@ class EmbeddedProvider:
         hang_seconds: float = 60.0,
         preliminary_from: datetime = PRELIMINARY_FROM,
         edition: int = 1,
+        gaussian_lines: int | None = None,
         declared: Iterable[Source] | None = None,
         folder: Path | None = None,
     ) -> None:
@@ -72,14 +92,19 @@ class EmbeddedProvider:
             else tuple(declared)
         )
         self._options: dict[str, Any] = {
-            "queue_seconds": queue_seconds,
             "keep_seconds": keep_seconds,
             "preliminary_from": preliminary_from,
             "edition": edition,
         }
+        self._queue_seconds = queue_seconds
+        self._lines = gaussian_lines
         self._exchanges: deque[Exchange] = deque(maxlen=REMEMBERED)
         self._closing = threading.Event()
         self._server: Listener | None = None
+        stores = stores_of(self._declared, preliminary_from)
+        self.gcs = GcsEmulator(
+            buckets={name: VirtualBucket(held, self.faults) for name, held in stores.items()}
+        )
 
     @property
     def base(self) -> str:
@@ -90,6 +115,11 @@ class EmbeddedProvider:
     def url(self) -> str:
         """The ``url`` for ``cdsapi.Client``."""
         return f"{self.base}/api"
+
+    @property
+    def buckets(self) -> str:
+        """Who answers in Google's place, with the public buckets that the sources name."""
+        return self.gcs.url
 
     @property
     def requests(self) -> tuple[Exchange, ...]:
@@ -124,11 +154,19 @@ class EmbeddedProvider:
                 "take another port; 0 takes a free one",
             ) from error
         self._port = self._server.server_address[1]
-        self._store = Store(self._declared, self._folder, self.faults, **self._options)
+        held = (self._declared, self._folder, self.faults)
+        options, queue = self._options, self._queue_seconds
+        # The data store is asked for everything that the others do not know.
+        self._rooms: tuple[tuple[str, Room], ...] = (
+            ("/v1/", Archive(*held, **options, queue_seconds=queue, lines=self._lines)),
+            ("/files/", Tree(*held, **options, lines=self._lines)),
+            ("/", Store(*held, **options, queue_seconds=queue)),
+        )
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, name="embedded"
         )
         self._thread.start()
+        self.gcs.start()
         LOGGER.info("embedded provider at %s: synthetic data", self.url)
         return self
 
@@ -137,11 +175,13 @@ class EmbeddedProvider:
         if self._server is None:
             return
         self._closing.set()
+        self.gcs.close()
         self._server.shutdown()
         self._server.hang_up()
         self._server.server_close()
         self._thread.join()
-        self._store.close()
+        for _, room in self._rooms:
+            room.close()
         shutil.rmtree(self._folder, ignore_errors=True)
         self._server = None
 
@@ -162,7 +202,7 @@ class EmbeddedProvider:
 
     def hangs(self, path: str) -> bool:
         """Whether the fault ``hang`` strikes; returns when the client has waited enough."""
-        if path.startswith("/api/retrieve") and self.faults.take("hang"):
+        if path.startswith(HANGING) and self.faults.take("hang"):
             self._closing.wait(self._hang_seconds)
             return True
         return False
@@ -174,7 +214,8 @@ class EmbeddedProvider:
         except RefusedError as refused:
             return Reply(refused.status, {"title": refused.title, "detail": refused.detail})
         try:
-            return self._store.answer(call)
+            room = next(room for prefix, room in self._rooms if call.path.startswith(prefix))
+            return room.answer(call)
         except Exception:
             LOGGER.exception("embedded provider, %s %s", method, call.path)
             return Reply(500, {"title": "internal server error", "detail": "see the log"})

@@ -20,6 +20,9 @@ from aurora_prep.providers.embedded.faults import Faults
 LOGGER = logging.getLogger(__name__)
 
 SERVER = "aurora-prep-embedded"
+NO_CONTENT = 204
+# Where the data store, the archive and the trees keep their files.
+FILES = ("/cache/", "/v1/results/", "/files/")
 RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 
 
@@ -44,12 +47,12 @@ class Exchange:
     @property
     def is_download(self) -> bool:
         """Whether a file was asked for, not just looked at."""
-        return self.method == "GET" and self.path.startswith("/cache/")
+        return self.method == "GET" and self.path.startswith(FILES)
 
     @property
     def is_submission(self) -> bool:
         """Whether a job was submitted."""
-        return self.method == "POST" and self.path.endswith("/execution")
+        return self.method == "POST" and self.path.endswith(("/execution", "/mars/requests"))
 
 
 class Answerer(Protocol):
@@ -142,10 +145,10 @@ class Handler(BaseHTTPRequestHandler):
             answerer.remember(Exchange(self.command, path, 0))
             self.close_connection = True
             return
-        key = self.headers.get("PRIVATE-TOKEN")
+        key = self.headers.get("PRIVATE-TOKEN") or self.headers.get("X-ECMWF-KEY")
         reply = answerer.answer(self.command, self.path, key, content)
         if reply.asset is None:
-            body = json.dumps(reply.body).encode()
+            body = b"" if reply.status == NO_CONTENT else json.dumps(reply.body).encode()
             self._head(reply.status, "application/json", len(body), reply.headers)
             answerer.remember(Exchange(self.command, path, reply.status, len(body)))
             if self.command != "HEAD":
@@ -164,7 +167,9 @@ class Handler(BaseHTTPRequestHandler):
     def _send_file(self, answerer: Answerer, path: str, asset: Asset) -> None:
         """A file or the part of it that is asked for."""
         headers = {"Accept-Ranges": "bytes", "ETag": f'"{asset.checksum}"'}
-        span = _span(self.headers.get("Range"), asset.size)
+        # A part is of use only to who holds the rest of the same file.
+        same = self.headers.get("If-Range") in (None, headers["ETag"])
+        span = _span(self.headers.get("Range") if same else None, asset.size)
         if span is None:
             headers["Content-Range"] = f"bytes */{asset.size}"
             answerer.remember(Exchange(self.command, path, 416))

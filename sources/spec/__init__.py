@@ -1,6 +1,19 @@
 """The vocabulary: what sources, frames, grids and errors are. No I/O, no Beam."""
 
-from aurora_prep.sources.spec.access import Access, Cds, Collection, Files, Unit
+from aurora_prep.sources.spec.access import (
+    Access,
+    Branch,
+    Cds,
+    Collection,
+    Files,
+    Http,
+    Mars,
+    Series,
+    Unit,
+    Zarr,
+    ZarrStore,
+    table_and_number,
+)
 from aurora_prep.sources.spec.axes import Orientation, orient
 from aurora_prep.sources.spec.dialect import Dates, Dialect
 from aurora_prep.sources.spec.errors import (
@@ -29,6 +42,7 @@ __all__ = [
     "HOUR",
     "Access",
     "AuroraPrepError",
+    "Branch",
     "Cds",
     "Collection",
     "CredentialsError",
@@ -41,9 +55,11 @@ __all__ = [
     "FrameKey",
     "Grid",
     "HarmoniseError",
+    "Http",
     "Kind",
     "Levels",
     "ManifestError",
+    "Mars",
     "Native",
     "Nature",
     "Orientation",
@@ -52,6 +68,7 @@ __all__ = [
     "RecipeError",
     "RegridError",
     "Request",
+    "Series",
     "Source",
     "SpecError",
     "StatisticsError",
@@ -60,6 +77,9 @@ __all__ = [
     "Unit",
     "Variable",
     "WriteError",
+    "Zarr",
+    "ZarrStore",
     "digest_of",
     "orient",
+    "table_and_number",
 ]

@@ -124,3 +124,24 @@ SO2 = Variable(
     standard_name="mass_fraction_of_sulfur_dioxide_in_air",
     plausible=(-1e-6, 1e-3),
 )
+
+# Anthropogenic emissions of 2019, as they are and as a logarithm; Aurora's own file is the
+# only place that has them, so they have no parameter number.
+EMISSIONS = tuple(
+    Variable(
+        short_name=f"static_{species}{suffix}",
+        kind=Kind.STATIC,
+        param=0,
+        units="1",
+        long_name=f"scaled anthropogenic emissions of {name}{form}",
+        standard_name=None,
+        plausible=(-1e3, 1e3),
+    )
+    for species, name in (
+        ("ammonia", "ammonia"),
+        ("co", "carbon monoxide"),
+        ("nox", "nitrogen oxides"),
+        ("so2", "sulphur dioxide"),
+    )
+    for suffix, form in (("", ""), ("_log", ", logarithm"))
+)

@@ -30,18 +30,21 @@ class Native:
 
     Attributes:
         variable: What it is.
-        request: Its name in a request to the provider.
+        request: Its name in a request to the provider; ``None`` when no provider has it,
+            so that it comes from the user's own file or from the grid alone.
         fields: Its names in the provider's NetCDF files, best first.
         units: Units as written in the provider's files, GRIB or NetCDF.
+        optional: Whether a recipe must name the variable to have it.
     """
 
     variable: Variable
-    request: str
+    request: str | None
     fields: tuple[str, ...]
     units: str
+    optional: bool = False
 
     def __post_init__(self) -> None:
-        if not self.fields or not self.request or not self.units:
+        if not self.fields or self.request == "" or not self.units:
             raise SpecError(
                 "a spelling is missing",
                 f"Native {self.variable.path}",
@@ -70,6 +73,7 @@ class Source:
         lead_times: Lead times that exist, increasing; ``(0 h,)`` for what is no
             forecast.
         quirks: What is known to be odd, and when.
+        members: Numbers of an ensemble's members, increasing; empty for what is none.
         origins: The archive's types that fields in GRIB must be of, such as
             ``an`` or ``fc``; empty where any will do.
     """
@@ -88,6 +92,7 @@ class Source:
     notes: tuple[str, ...] = ()
     lead_times: tuple[timedelta, ...] = (timedelta(0),)
     quirks: tuple[Quirk, ...] = ()
+    members: tuple[int, ...] = ()
     origins: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -149,6 +154,10 @@ class Source:
     def of_kind(self, *kinds: Kind) -> tuple[Native, ...]:
         """The natives of these kinds, in the order of the declaration."""
         return tuple(native for native in self.natives if native.variable.kind in kinds)
+
+    def delivered(self, access: Access) -> tuple[Native, ...]:
+        """The natives that can be had by an access, in the order of the declaration."""
+        return tuple(n for n in self.natives if n.request and access.serves(n.variable))
 
     def native(self, path: str) -> Native:
         """The native of ``kind/short_name``.

@@ -7,6 +7,8 @@ number. Units are those of the parameter database.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from aurora_prep.sources.spec import composition, surface, waves
 from aurora_prep.sources.spec.catalogue import (
     LSM,
@@ -81,6 +83,11 @@ POLLUTION_UPPER_AIR = (
     _spelt(composition.GO3, "ozone"),
     _spelt(composition.SO2, "sulphur_dioxide"),
 )
+OWN_STATIC = tuple(replace(native, request=None) for native in STATIC)
+EMISSIONS = tuple(
+    Native(variable=variable, request=None, fields=(variable.short_name,), units="1")
+    for variable in composition.EMISSIONS
+)
 COMPOSITION = SURFACE + POLLUTION_SURFACE + UPPER_AIR + POLLUTION_UPPER_AIR
 
 WAVES = (
@@ -102,6 +109,12 @@ WAVES = (
     _spelt(waves.MWP2, "mean_wave_period_of_second_swell_partition", "mwp2", "p140126"),
     _spelt(waves.WIND, "ocean_surface_stress_equivalent_10m_neutral_wind_speed"),
     _spelt(waves.DWI, "ocean_surface_stress_equivalent_10m_neutral_wind_direction"),
+)
+
+WAVE_STATIC = (
+    _spelt(waves.WMB, "model_bathymetry"),
+    Native(variable=waves.LAT_MASK, request=None, fields=("lat_mask",), units="1"),
+    *OWN_STATIC,
 )
 
 AURORA_1_5 = (
@@ -127,3 +140,4 @@ AURORA_1_5 = (
     _spelt(surface.TP, "total_precipitation"),
     _spelt(surface.SF, "snowfall", units="m of water equivalent"),
 )
+OPTIONAL_AURORA_1_5 = tuple(replace(native, optional=True) for native in AURORA_1_5)

@@ -38,7 +38,8 @@ class Variable:
     Attributes:
         short_name: ECMWF short name, which is Aurora's name too (``2t``, ``z``).
         kind: Surface, atmospheric (on pressure levels) or static.
-        param: ECMWF parameter number, the ``paramId`` of GRIB (``167`` for ``2t``).
+        param: ECMWF parameter number, the ``paramId`` of GRIB (``167`` for ``2t``); 0 for
+            a static field that has none, and so is found by its name only.
         units: Units of the stored values, in CF spelling.
         long_name: One line for people.
         standard_name: From the CF table; ``None`` where CF has no name for it.
@@ -69,7 +70,7 @@ class Variable:
                 repr(self.short_name),
                 "use the ECMWF short name, for example '2t'",
             )
-        if self.param <= 0:
+        if self.param < 0 or (self.param == 0 and self.kind is not Kind.STATIC):
             raise SpecError(
                 "param is not a parameter number",
                 f"{where}, param",

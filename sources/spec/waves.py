@@ -209,3 +209,12 @@ WMB = Variable(
     plausible=(-1.0, 12_000.0),
     may_be_missing=True,
 )
+LAT_MASK = Variable(
+    short_name="lat_mask",
+    kind=Kind.STATIC,
+    param=0,
+    units="1",
+    long_name="latitudes that the wave model reaches",
+    standard_name=None,
+    plausible=(-0.1, 1.1),
+)

@@ -53,6 +53,22 @@ CANONICAL_UNITS = {
         "s"
     ),
     "sea_surface_wind_wave_significant_height": "m",
+    # Water, ice and radiation
+    "atmosphere_boundary_layer_thickness": "m",
+    "atmosphere_mass_content_of_water_vapor": "kg m-2",
+    "cloud_area_fraction": "1",
+    "high_type_cloud_area_fraction": "1",
+    "integral_wrt_time_of_surface_downwelling_shortwave_flux_in_air": "W s m-2",
+    "low_type_cloud_area_fraction": "1",
+    "lwe_thickness_of_precipitation_amount": "m",
+    "lwe_thickness_of_snowfall_amount": "m",
+    "lwe_thickness_of_surface_snow_amount": "m",
+    "medium_type_cloud_area_fraction": "1",
+    "sea_ice_area_fraction": "1",
+    "soil_temperature": "K",
+    "surface_temperature": "K",
+    "volume_fraction_of_condensed_water_in_soil": "1",
+    "wind_speed_of_gust": "m s-1",
     # Surface
     "height_above_mean_sea_level": "m",
     "land_area_fraction": "1",
@@ -64,4 +80,4 @@ CANONICAL_UNITS = {
 }
 
 # Our units that mean the canonical ones without any factor.
-SAME = {("kg kg-1", "1"), ("(0 - 1)", "1")}
+SAME = {("kg kg-1", "1"), ("(0 - 1)", "1"), ("m3 m-3", "1"), ("J m-2", "W s m-2")}

@@ -31,7 +31,11 @@ AURORA_NAMES = {
     "pm1", "pm2p5", "pm10", "tcco", "tc_no", "tcno2", "gtco3", "tcso2",
     "co", "no", "no2", "go3", "so2",
     "swh", "mwd", "mwp", "pp1d", "shww", "mdww", "mpww", "shts", "mdts", "mpts",
-    "swh1", "mwd1", "mwp1", "swh2", "mwd2", "mwp2", "wind", "dwi",
+    "swh1", "mwd1", "mwp1", "swh2", "mwd2", "mwp2", "wind", "dwi", "wmb", "lat_mask",
+    "static_ammonia", "static_ammonia_log", "static_co", "static_co_log",
+    "static_nox", "static_nox_log", "static_so2", "static_so2_log",
+    "2d", "tcwv", "tcc", "100u", "100v", "sp", "lcc", "mcc", "hcc", "skt", "stl1", "swvl1",
+    "ci", "sd", "i10fg", "blh", "uvb", "ssrd", "ttr", "tp", "sf",
 }  # fmt: skip
 STORES = [
     (name, access.name)
@@ -67,7 +71,8 @@ def test_paths_are_unique_and_names_are_those_of_aurora(source):
 
 def test_two_variables_never_look_alike_in_a_file(source):
     """Fields are matched by number or by name, apart for pressure levels and the rest."""
-    numbers = [(native.variable.param, native.variable.has_levels) for native in source.natives]
+    known = [native.variable for native in source.natives if native.variable.param]
+    numbers = [(variable.param, variable.has_levels) for variable in known]
     assert len(set(numbers)) == len(numbers)
     fields = [
         (field, native.variable.has_levels)
@@ -132,7 +137,7 @@ def test_lead_times_belong_to_forecasts(source):
 def test_every_kind_has_one_collection(source):
     for access in source.accesses:
         if isinstance(access, Cds):
-            for kind in {variable.kind for variable in source.variables}:
+            for kind in {native.variable.kind for native in source.delivered(access)}:
                 serving = [c for c in access.collections if kind in c.kinds]
                 assert len(serving) == 1, (access.name, kind)
 
@@ -154,7 +159,8 @@ def test_requests_ask_exactly_what_is_planned(name, access, step):
     start = source.first.replace(year=2020, month=2, day=27)
     period = Timeline(start, start + timedelta(days=4), step * source.cadence)
     leads = source.lead_times[:3]
-    paths = [variable.path for variable in source.variables]
+    variables = [native.variable for native in source.delivered(store)]
+    paths = [variable.path for variable in variables]
     requests = list(plan_requests(source, store, period, paths, source.levels, lead_times=leads))
     found = sorted(
         (item for request in requests for item in asked(request) if not is_static(item[2])),
@@ -165,7 +171,7 @@ def test_requests_ask_exactly_what_is_planned(name, access, step):
             (time, lead, variable.path, level)
             for time in period
             for lead in leads
-            for variable in source.variables
+            for variable in variables
             if variable.kind is not Kind.STATIC
             for level in (source.levels if variable.has_levels else (None,))
         ),
@@ -189,7 +195,7 @@ def test_no_request_asks_more_than_its_collection_gives(name, access):
     most = {collection.dataset: collection.max_fields for collection in store.collections}
     start = source.first.replace(year=2020, month=1, day=1)
     period = Timeline(start, start + timedelta(days=62), source.cadence)
-    paths = [variable.path for variable in source.variables]
+    paths = [native.variable.path for native in source.delivered(store)]
     digests = set()
     for request in plan_requests(
         source, store, period, paths, source.levels, lead_times=source.lead_times
@@ -203,10 +209,11 @@ def test_no_request_asks_more_than_its_collection_gives(name, access):
 def narrowed(source, store):
     """The first variable of each kind in each collection, and the last one: a few fields."""
     chosen = {}
-    for native in source.natives:
+    delivered = source.delivered(store)
+    for native in delivered:
         collection = store.collection_of(native.variable.kind, "test")
         chosen.setdefault((collection.dataset, native.variable.kind), native.variable.path)
-    return [*dict.fromkeys([*chosen.values(), source.natives[-1].variable.path])]
+    return [*dict.fromkeys([*chosen.values(), delivered[-1].variable.path])]
 
 
 @pytest.mark.parametrize(("name", "access"), STORES)

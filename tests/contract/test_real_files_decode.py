@@ -267,10 +267,11 @@ def test_the_new_layout_of_the_climate_data_store(real, tmp_path):
     )
     held = holdings_of(files, ERA5, tmp_path)
     assert len(held.moments) == 28
-    assert held.moments[-1] == (datetime(2025, 6, 7, 18), timedelta(0))
+    assert held.moments[-1] == (datetime(2025, 6, 7, 18), timedelta(0), None)
     levels = {level for path, level in held.places if path == "atmospheric/q"}
     assert levels == {700, 850, 925, 1000}
-    assert {path for path, _ in held.places} == {variable.path for variable in ERA5.variables}
+    usual = {native.variable.path for native in ERA5.natives if not native.optional}
+    assert {path for path, _ in held.places} == usual
     assert {ref.label for ref in held.fields.values()} == {"0001"}
     cold, warm = (
         on_grid(held, (("atmospheric/t", level), held.moments[0])).mean() for level in (700, 1000)

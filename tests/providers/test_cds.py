@@ -19,6 +19,7 @@ import pytest
 from aurora_prep import sources
 from aurora_prep.providers import cds, checksum
 from aurora_prep.providers.credentials import CdsService, Service
+from aurora_prep.providers.delivery import Delivery
 from aurora_prep.providers.embedded import ALWAYS, EmbeddedProvider
 from aurora_prep.providers.planner import plan_requests
 from aurora_prep.providers.progress import Progress, Step
@@ -74,7 +75,7 @@ def test_an_answer_arrives_whole(provider, target, data_format, magic) -> None:
     )
     content = target.read_bytes()
     assert content.startswith(magic)
-    assert delivery == cds.Delivery(len(content), confirmed=True)
+    assert delivery == Delivery(len(content), confirmed=True)
     kinds = [step.step for step in steps]
     assert kinds[0] is Step.SUBMITTED
     assert kinds[-1] is Step.DOWNLOADING

@@ -104,5 +104,5 @@ def test_the_embedded_provider_stands_for_every_store():
 
 
 def test_an_unknown_store_is_refused():
-    with pytest.raises(CredentialsError, match="no store"):
+    with pytest.raises(CredentialsError, match="no service"):
         Service().towards("ftp")

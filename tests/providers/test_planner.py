@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aurora_prep import sources
@@ -26,7 +26,9 @@ from aurora_prep.sources.spec import (
 
 ERA5 = sources.load("era5")
 CDS = ERA5.access("cds")
-PATHS = tuple(variable.path for variable in ERA5.variables)
+PATHS = tuple(
+    native.variable.path for native in ERA5.delivered(ERA5.access("cds")) if not native.optional
+)
 SPELLING = {
     (native.request, native.variable.has_levels): native.variable.path for native in ERA5.natives
 }
@@ -101,6 +103,7 @@ def stores(draw: st.DrawFn) -> Cds:
     )
 
 
+@settings(deadline=None)
 @given(
     timelines(),
     stores(),

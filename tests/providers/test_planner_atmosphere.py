@@ -15,7 +15,8 @@ EAC4 = sources.load("cams_reanalysis")
 
 
 def plan(source, start, end, hours, paths=None, **options):
-    paths = paths or [variable.path for variable in source.variables]
+    usual = [n for n in source.delivered(source.access("ads")) if not n.optional]
+    paths = paths or [native.variable.path for native in usual]
     levels = options.pop("levels", source.levels)
     access = options.pop("access", source.access("ads"))
     timeline = Timeline(start, end, timedelta(hours=hours))

@@ -63,6 +63,7 @@ class Read:
     latitude: NDArray[np.float64]
     longitude: NDArray[np.float64]
     values: NDArray[np.float64]
+    member: int | None = None
 
 
 def _moment(day: int, time: int) -> dt.datetime:
@@ -86,6 +87,7 @@ def _by_eccodes(path: Path) -> Iterator[Read]:
                 eccodes.codes_get_array(handle, "latitudes"),
                 eccodes.codes_get_array(handle, "longitudes"),
                 np.where(values == 1e30, np.nan, values),
+                get(handle, "number") if eccodes.codes_is_defined(handle, "number") else None,
             )
             eccodes.codes_release(handle)
 

@@ -1,0 +1,1 @@
+"""Requests to each kind of provider: arithmetic alone."""
