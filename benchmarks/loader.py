@@ -1,109 +1,187 @@
-"""How fast samples are loaded, beside xarray reading the same store.
+"""How fast training samples are loaded, beside xarray in a PyTorch DataLoader on the same store.
 
-Run: python benchmarks/loader.py [--frames 24] [--levels 13] [--keep FOLDER]
+Run: python benchmarks/loader.py [--frames 32] [--levels 13] [--rounds 5] [--keep FOLDER]
+Needs the extra ``[torch]``.
 
 Writes a store of full-size 0.25 degree frames (two surface variables, one on pressure
-levels), then loads every sample (two inputs, one target) with the loader and with
-``xarray.open_zarr(...).isel(...).load()``, in fresh processes, cold and warm.
+levels), then hands out samples (two inputs, one target) in the orders a user would train
+with. Every way is a process of its own that lives to the end; in every round each of them
+does its work once with cold files and once with warm ones, in turn, so that a busy machine
+hits all alike. Quote the ratios: medians over the rounds, beside the best way of xarray in
+the same order. Processor seconds, those of the system included, depend least on other users.
 
 xarray is given a slice of times, its fast way: a list of times takes another path through
-Zarr, more than 20 times slower here, and would flatter the loader. The loader's cache is
-smaller than the dataset, or an order would not matter. "Cold" asks the system to drop the
-files from the page cache, which it may not do wholly.
+Zarr, more than 20 times slower here, and would flatter the loader. "Cold" asks the system to
+drop the files from the page cache, which it may not do wholly.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import torch
 import xarray as xr
 import zarr
+from torch.utils.data import DataLoader, Dataset
 
 from aurora_prep.manifest import FrameRecord, Manifest, Part, Status, write_part
+from aurora_prep.manifest.batches import BatchDataset
 from aurora_prep.manifest.compact import compact
-from aurora_prep.manifest.loader import Loader
 from aurora_prep.manifest.samples import Samples, samples_of
 
 START, STEP = datetime(2020, 1, 1), timedelta(hours=6)
 SURFACE = ("2t", "msl")
 ROWS, COLUMNS = 721, 1440
-CACHE = 1 << 29
+SAMPLES = 16
+CACHED_FRAMES = 10
+BLOCKS = 8
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to load: who, samples that stay neighbours, worker processes, frames cached."""
+
+    ours: bool
+    block: int
+    workers: int = 0
+    cached: int = CACHED_FRAMES
+
+
 WAYS = {
-    "xarray, in order": ("xarray", 1),
-    "xarray, shuffled": ("xarray", 0),
-    "loader, blocks of 8": ("loader", 8),
-    "loader, shuffled": ("loader", 0),
+    "xarray, blocks of 8": Way(ours=False, block=BLOCKS),
+    "xarray, blocks of 8, 2 workers": Way(ours=False, block=BLOCKS, workers=2),
+    "aurora-prep, blocks of 8": Way(ours=True, block=BLOCKS),
+    "xarray, full shuffle": Way(ours=False, block=1),
+    "aurora-prep, full shuffle": Way(ours=True, block=1),
+    "aurora-prep, full shuffle, no cache": Way(ours=True, block=1, cached=0),
 }
 
 
 def main() -> None:
-    """Write the store, time each way, print the table."""
+    """Write the store, time every way in turn, print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--frames", type=int, default=24)
+    parser.add_argument("--frames", type=int, default=32)
     parser.add_argument("--levels", type=int, default=13)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--keep", type=Path, help="folder to write the dataset to, and keep")
     parser.add_argument("--way", help=argparse.SUPPRESS)
-    parser.add_argument("--cold", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.way:
-        run(arguments.keep, arguments.way, cold=arguments.cold)
+        serve(arguments.keep, WAYS[arguments.way])
         return
     with tempfile.TemporaryDirectory() as scratch:
         root = arguments.keep or Path(scratch)
         if not (root / "manifest").exists():
             write(root, arguments.frames, arguments.levels)
-        print(f"{'':24}{'cold /s':>10}{'warm /s':>10}{'read/used':>11}")
-        for way in WAYS:
-            command = [sys.executable, __file__, "--keep", str(root), "--way", way]
-            found = []
-            for extra in (["--cold"], []):
-                done = subprocess.run([*command, *extra], check=True, capture_output=True)
-                found.append(json.loads(done.stdout))
-            cold, warm = found
-            print(f"{way:24}{cold['rate']:10.2f}{warm['rate']:10.2f}{warm['share']:11.2f}")
+        found = measured(root, arguments.rounds)
+    titles = ("cold /s", "warm /s", "CPU s", "read/used", "x cold", "x warm", "x CPU")
+    print(f"{'samples of three frames':36}", *(f"{title:>9}" for title in titles))
+    for name, way in WAYS.items():
+        own = found[name]
+        peers = [found[n] for n, w in WAYS.items() if not w.ours and w.block == way.block]
+        faster = [own[kind] / max(peer[kind] for peer in peers) for kind in ("cold", "warm")]
+        less = min(peer["processor"] for peer in peers) / own["processor"]
+        shown = (own["cold"], own["warm"], own["processor"], own["share"], *faster, less)
+        print(f"{name:36}", *(f"{number:9.2f}" for number in shown))
 
 
-def run(root: Path, way: str, *, cold: bool) -> None:
-    """Load every sample once; print samples per second and bytes read over used."""
+def measured(root: Path, rounds: int) -> dict[str, dict[str, float]]:
+    """Medians of samples a second, processor seconds a sample, and bytes read over used."""
+    command = [sys.executable, __file__, "--keep", str(root), "--way"]
+    servers = {
+        name: subprocess.Popen(
+            [*command, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+        )
+        for name in WAYS
+    }
+    answers: dict[str, dict[str, list[float]]] = {name: {} for name in WAYS}
+    for _ in range(rounds):
+        for kind in ("cold", "warm"):
+            for name, server in servers.items():
+                touch(root, cold=kind == "cold")
+                print(kind, file=server.stdin)
+                rate, processor, share = json.loads(server.stdout.readline())
+                for title, value in ((kind, rate), ("processor", processor), ("share", share)):
+                    answers[name].setdefault(title, []).append(value)
+    for server in servers.values():
+        server.communicate()
+    return {
+        name: {kind: statistics.median(values) for kind, values in found.items()}
+        for name, found in answers.items()
+    }
+
+
+def serve(root: Path, way: Way) -> None:
+    """Load the samples whenever asked; answer what that took."""
     with Manifest.open(str(root)) as manifest:
         samples = samples_of(manifest)
-    kind, block = WAYS[way]
-    order = samples.chain if block == 1 else samples.order(1, block=max(block, 1))
-    loaded = with_xarray if kind == "xarray" else with_loader
-    touch(root, cold=cold)
-    start = time.perf_counter()
-    share = 1.0
-    for share in loaded(root, samples, order):  # noqa: B007  # the last one counts
-        pass
-    rate = len(order) / (time.perf_counter() - start)
-    print(json.dumps({"rate": rate, "share": share}))
+    prepared = with_batches(root, samples, way) if way.ours else with_xarray(root, samples, way)
+    next(prepared)
+    for _ in sys.stdin:
+        wall, processor = time.perf_counter(), sum(os.times()[:4])
+        share = next(prepared)
+        rate = SAMPLES / (time.perf_counter() - wall)
+        print(json.dumps([rate, (sum(os.times()[:4]) - processor) / SAMPLES, share]), flush=True)
 
 
-def with_loader(root: Path, samples: Samples, order: np.ndarray) -> Iterator[float]:
-    """Our loader: two threads, two samples ahead."""
-    loader = Loader(url=str(root), samples=samples, order=order, cache_bytes=CACHE)
-    for _ in loader:
-        yield loader.bytes_read / loader.bytes_used
+def with_batches(root: Path, samples: Samples, way: Way) -> Iterator[float]:
+    """Our dataset: two threads, two samples ahead."""
+    dataset = BatchDataset(
+        str(root),
+        samples,
+        seed=1,
+        block=way.block,
+        statics={"lsm": np.zeros((ROWS, COLUMNS), np.float32)},
+        cache_bytes=int(way.cached * frame_bytes(samples)),
+    )
+    yield 0.0
+    while True:
+        for _ in itertools.islice(DataLoader(dataset, batch_size=None), SAMPLES):
+            pass
+        dataset.start_at(0)
+        yield dataset.bytes_read / dataset.bytes_used
 
 
-def with_xarray(root: Path, samples: Samples, order: np.ndarray) -> Iterator[float]:
+def with_xarray(root: Path, samples: Samples, way: Way) -> Iterator[float]:
     """What a training script without a loader does."""
-    dataset = xr.open_zarr(root / "era5/0.25.zarr", chunks=None, consolidated=False)
-    for number in order:
-        first, *_, last = samples.positions[number]
-        dataset.isel(time=slice(first, last + 1)).load()
+
+    class Slices(Dataset[dict[str, Any]]):
+        def __init__(self) -> None:
+            self.store = xr.open_zarr(root / "era5/0.25.zarr", chunks=None, consolidated=False)
+
+        def __getitem__(self, number: int) -> dict[str, Any]:
+            first, *_, last = samples.positions[number]
+            sample = self.store.isel(time=slice(first, last + 1)).load()
+            return {str(name): torch.from_numpy(field.values) for name, field in sample.items()}
+
+    order = samples.order(1, block=way.block)[:SAMPLES].tolist()
+    loader = DataLoader(Slices(), batch_size=None, sampler=order, num_workers=way.workers)
+    yield 0.0
+    while True:
+        for _ in loader:
+            pass
         yield 1.0
+
+
+def frame_bytes(samples: Samples) -> float:
+    """Bytes of one frame, decoded."""
+    levels = len(samples.frames.column("levels")[0])
+    return (len(SURFACE) + levels) * ROWS * COLUMNS * 4
 
 
 def touch(root: Path, *, cold: bool) -> None:

@@ -20,14 +20,34 @@ import pyarrow.parquet as pq
 from aurora_prep.manifest import engine, parts, storage
 from aurora_prep.manifest.merge import IDENTITY, TABLES, gather, merge
 from aurora_prep.manifest.planned import PlannedFrame, PlannedFrames, spill_plan
-from aurora_prep.sources.spec import ManifestError
+from aurora_prep.manifest.records import Status
+from aurora_prep.sources.spec import ManifestError, Product
 
 __all__ = ["INDEX", "PlannedFrame", "PlannedFrames", "compact", "metadata_files", "stores_of"]
 
 INDEX = "index.json"
 ARRAY_METADATA = "zarr.json"
 ROWS = 1 << 17
-HELD = """
+SAMPLES = f"""
+    WITH written AS (
+        SELECT source, grid, member, split, store, hash(variables, levels) AS fields,
+               epoch(init_time)::BIGINT // 3600 AS init, lead_time // 3600 AS lead_hours,
+               product = '{Product.FORECAST}' AS ahead,
+               CASE WHEN list_contains(variables, 'surface/pm2p5') THEN 12 ELSE 6 END AS step
+        FROM frames WHERE status = '{Status.WRITTEN}'),
+    series AS (
+        SELECT * EXCLUDE (init, lead_hours, ahead),
+               CASE WHEN ahead THEN init ELSE lead_hours END AS run,
+               CASE WHEN ahead THEN lead_hours ELSE init END AS hour FROM written),
+    neighbours AS (
+        SELECT source, grid, hour - lag(hour) OVER steps = step
+               AND lead(hour) OVER steps - hour = step AS whole FROM series
+        WINDOW steps AS (
+            PARTITION BY source, grid, member, split, store, fields, run, step, hour % step
+            ORDER BY hour))
+    SELECT source, grid, count(*) FILTER (whole) AS samples FROM neighbours GROUP BY ALL
+"""  # noqa: S608  # constants; what samples_of counts for the window it takes by itself
+HELD = f"""
     WITH grouped AS (
         SELECT source, grid, split, variables, levels FROM frames GROUP BY ALL),
     held AS (
@@ -35,10 +55,15 @@ HELD = """
                list_sort(list_distinct(flatten(list(variables)))) AS variables,
                list_sort(list_distinct(flatten(list(levels)))) AS levels,
                list_sort(list_distinct(list(split))) AS splits
-        FROM grouped GROUP BY source, grid)
-    SELECT held.source, held.grid, coalesce(planned, 0) AS planned, variables, levels, splits
-    FROM held LEFT JOIN plan_counts USING (source, grid) ORDER BY held.source, held.grid
-"""
+        FROM grouped GROUP BY source, grid),
+    ensembles AS (
+        SELECT source, grid, list_sort(list(DISTINCT member) FILTER (member IS NOT NULL)) AS members
+        FROM frames GROUP BY source, grid)
+    SELECT held.source, held.grid, coalesce(planned, 0) AS planned, variables, levels, splits,
+           coalesce(members, []) AS members, coalesce(samples, 0) AS samples
+    FROM held LEFT JOIN plan_counts USING (source, grid) LEFT JOIN ensembles USING (source, grid)
+    LEFT JOIN ({SAMPLES}) USING (source, grid) ORDER BY held.source, held.grid
+"""  # noqa: S608  # constants
 
 
 def compact(root: str, planned: Iterable[PlannedFrames]) -> dict[str, Any]:
@@ -46,8 +71,9 @@ def compact(root: str, planned: Iterable[PlannedFrames]) -> dict[str, Any]:
 
     Writes ``manifest/{details,objects,parts,frames}.parquet`` and, last,
     ``manifest/index.json`` with their digests, the number of frames planned and, for each
-    source and grid, all variables, levels and splits; and with the digests of the stores'
-    metadata and coordinates, which must be complete by then. Nobody else may write to the
+    source and grid, all variables, levels, splits and members and the number of training
+    samples of Aurora's own window; and with the digests of the stores' metadata and
+    coordinates, which must be complete by then. Nobody else may write to the
     dataset meanwhile.
 
     Args:

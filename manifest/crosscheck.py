@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 import duckdb
+import pyarrow as pa
 
 from aurora_prep.manifest import engine, parts, storage
 from aurora_prep.manifest.compact import INDEX
@@ -17,7 +19,7 @@ from aurora_prep.manifest.merge import ARRAY, IDENTITY, TABLES, Task, gather, me
 from aurora_prep.manifest.planned import PlannedFrames, spill_plan
 from aurora_prep.manifest.problems import Kind, Problem
 from aurora_prep.manifest.records import Status
-from aurora_prep.sources.spec import ManifestError
+from aurora_prep.sources.spec import FrameKey, ManifestError
 
 DATASET = "dataset.json"
 REBUILD = "run the recipe again: the manifest's tables are rebuilt from its parts"
@@ -25,11 +27,24 @@ REDO = "verify --repair, then run the recipe again: the shard task is done anew"
 NAMED = 20
 
 KNOWN = f"""
-    WHERE status <> '{Status.MISSING}' OR EXISTS (
+    (status <> '{Status.MISSING}' OR EXISTS (
         FROM read_frames AS part WHERE part.source = row.source AND part.grid = row.grid
         AND part.init_time = row.init_time AND part.lead_time = row.lead_time
-        AND coalesce(part.member, -1) = coalesce(row.member, -1))
+        AND coalesce(part.member, -1) = coalesce(row.member, -1)))
 """  # rows that do not come from the plan alone
+SAID = f"SELECT * REPLACE (CASE WHEN {KNOWN} THEN reason END AS reason)"  # the run knew more
+UNPLANNED = """
+    SELECT source, grid, shard, count(*) AS frames
+    FROM read_frames AS part ANTI JOIN plan
+      ON plan.source = part.source AND plan.grid = part.grid
+     AND plan.init_time = part.init_time AND plan.lead_time = part.lead_time
+     AND coalesce(plan.member, -1) = coalesce(part.member, -1)
+    GROUP BY ALL ORDER BY ALL
+"""
+REBUILT = """
+    SELECT DISTINCT source, init_time, lead_time, member
+    FROM (SELECT * FROM {rows}) SEMI JOIN failed USING (source, grid, shard)
+"""
 UNCOVERED = f"""
     WITH wanted AS (
         SELECT source, grid, init_time, lead_time, member, shard, store,
@@ -101,6 +116,18 @@ class Ledger:
             self._check_plan()
         for text in (UNCOVERED, UNCARRIED):
             self._check_cover(text)
+
+    def frames_of(self, tasks: Collection[Task]) -> tuple[str, ...]:
+        """Text forms of the frames of shard tasks, as parts, plan or tables know them."""
+        names = ("source", "grid", "shard")
+        columns = zip(*tasks, strict=True) if tasks else ((), (), ())
+        failed = pa.table([pa.array(column, pa.string()) for column in columns], list(names))
+        self.database.register("failed", failed)
+        keys = set()
+        for rows in ("frames", *({"stored_frames"} & {f"stored_{name}" for name in self.stored})):
+            for source, init_time, seconds, member in self.ask(REBUILT.format(rows=rows)):
+                keys.add(FrameKey(source, init_time, timedelta(seconds=seconds), member))
+        return tuple(map(str, sorted(keys, key=str)))
 
     def counts(self) -> tuple[int, int]:
         """Frames planned and frames written."""
@@ -197,8 +224,11 @@ class Ledger:
         """Rows of a table that differ from those of the parts, named one by one."""
         key, columns = ", ".join(IDENTITY[name]), ", ".join(TABLES[name].names)
         from_plan = name == "frames" and self._planned is None
-        truth = f"SELECT {columns} FROM {'read_frames' if from_plan else name}"  # noqa: S608
-        stored = f"SELECT {columns} FROM stored_{name} AS row {KNOWN if from_plan else ''}"  # noqa: S608
+        truth = f"SELECT {columns} FROM {'read_frames' if from_plan else name} AS row"  # noqa: S608
+        known = f"WHERE {KNOWN}" if from_plan else ""
+        stored = f"SELECT {columns} FROM stored_{name} AS row {known}"  # noqa: S608
+        if name == "frames" and not from_plan:
+            truth, stored = (f"{SAID} FROM ({text}) AS row" for text in (truth, stored))
         differing = f"""
             SELECT {key}, bool_or(side = 'table') AS has_table, bool_or(side = 'part') AS has_part
             FROM (SELECT 'table' AS side, {key} FROM ({stored} EXCEPT ALL {truth})
@@ -221,7 +251,11 @@ class Ledger:
             self.add(Kind.MANIFEST, f"manifest/{name}.parquet", found, REBUILD)
 
     def _check_plan(self) -> None:
-        """No planned frame is without a row."""
+        """No planned frame is without a row, and no part speaks of any other."""
+        for source, grid, shard, frames in self.ask(UNPLANNED) if self._planned is not None else ():
+            where = f"{parts.FOLDER}/{source}-{grid}/{shard}.parquet"
+            found = f"{frames} frames that the recipe does not ask for"
+            self.add(Kind.PLAN, where, found, REDO, (source, grid, shard))
         text = "SELECT source, grid, count(*) FROM stored_frames GROUP BY ALL"
         counted = {(source, grid): count for source, grid, count in self.ask(text)}
         for entry in self.index["sources"]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
@@ -18,6 +19,7 @@ from aurora_prep.manifest.records import DETAILS, FRAMES, OBJECTS, Status
 from aurora_prep.sources.spec import ManifestError
 
 Task = tuple[str, str, str]  # source, grid, shard
+WAITING = 16
 NOT_DONE = "not done: its shard task has no part"
 PARTS = pa.schema(
     [
@@ -79,8 +81,10 @@ def gather(
             damaged(task, error)
             return None
 
+    # On a disk reading is decoding, which processors do; a bucket makes one wait instead.
+    threads = (os.cpu_count() or 1) if storage.local_path(root) is not None else WAITING
     with _Spill(scratch) as spill:
-        rows = (row for row in ordered(read, tasks) if row is not None)
+        rows = (row for row in ordered(read, tasks, threads=threads) if row is not None)
         while batch := list(islice(rows, 256)):
             nested = pa.concat_tables([table for _, table in batch])
             for name in parts.LISTS:

@@ -57,6 +57,8 @@ class Verification:
         objects_checked: Stored objects read and compared.
         bytes_checked: Bytes of those.
         fields_checked: Fields decoded and compared, in a deep verification.
+        frames_to_rebuild: Text forms of the frames that a repair would have done again,
+            sorted; static fields have none.
     """
 
     problems: tuple[Problem, ...]
@@ -65,6 +67,7 @@ class Verification:
     objects_checked: int
     bytes_checked: int
     fields_checked: int = 0
+    frames_to_rebuild: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -75,3 +78,9 @@ class Verification:
     def tasks(self) -> tuple[Task, ...]:
         """Shard tasks to do again, sorted."""
         return tuple(sorted({problem.task for problem in self.problems if problem.task}))
+
+    @property
+    def orphans(self) -> tuple[str, ...]:
+        """Paths that nobody knows, relative to the dataset, sorted."""
+        found = (problem for problem in self.problems if problem.kind is Kind.ORPHAN)
+        return tuple(sorted({problem.where for problem in found}))

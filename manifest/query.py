@@ -29,11 +29,13 @@ SUMMARY = pa.schema(
         pa.field("first", TIME),
         pa.field("last", TIME),
         pa.field("cadence", SPAN),
+        pa.field("members", pa.int64(), nullable=False),
         pa.field("variables", TEXTS, nullable=False),
         pa.field("levels", WHOLES, nullable=False),
         pa.field("bytes", pa.int64(), nullable=False),
         pa.field("tokens_per_frame", pa.int64()),
         pa.field("tokens", pa.int64()),
+        pa.field("samples", pa.int64()),
         pa.field("synthetic", pa.bool_(), nullable=False),
     ]
 )
@@ -64,6 +66,7 @@ FACETS = {
     "valid_from": "valid_time >= $valid_from",
     "valid_until": "valid_time <= $valid_until",
     "lead_time": "lead_time = $lead_time",
+    "member": "member = $member",
 }
 NAMES = ("source", "grid", "split")
 
@@ -127,8 +130,10 @@ class Manifest:
         """Frames per source: one row a source and grid, planned, written, missing, rejected.
 
         ``frames`` counts every planned frame. ``first`` and ``last`` are valid times of
-        planned frames, ``cadence`` the commonest distance between their init times. Bytes
-        and ``tokens`` are those of written frames.
+        planned frames, ``cadence`` the commonest distance between their init times,
+        ``members`` the size of the ensemble and 0 where there is none. Bytes and ``tokens``
+        are those of written frames; ``samples`` are the training samples of Aurora's own
+        window: two inputs and a target, 6 h apart, 12 h where frames hold air pollution.
         """
         counts = {(row["source"], row["grid"]): row for row in self._rows(COUNTS)}
         for row in self._rows(CADENCE):
@@ -138,7 +143,8 @@ class Manifest:
         for key in sorted(counts):
             known = held.get(key, {})
             lists = {"variables": known.get("variables", []), "levels": known.get("levels", [])}
-            rows.append({**counts[key], **lists})
+            others = {"members": len(known.get("members", [])), "samples": known.get("samples")}
+            rows.append({**counts[key], **lists, **others})
         return pa.Table.from_pylist(rows, schema=SUMMARY)
 
     def query(
@@ -149,6 +155,7 @@ class Manifest:
         valid_from: datetime | None = None,
         valid_until: datetime | None = None,
         lead_time: timedelta | None = None,
+        member: int | None = None,
         split: str | None = None,
         status: str | None = None,
         variable: str | None = None,
@@ -161,6 +168,7 @@ class Manifest:
             valid_from: Earliest valid time.
             valid_until: Latest valid time, included.
             lead_time: Exactly this lead time.
+            member: Exactly this member of an ensemble.
             split: Name of a split.
             status: ``written``, ``missing`` or ``rejected``.
             variable: Path such as ``surface/2t``, or a short name such as ``2t``.
@@ -176,6 +184,7 @@ class Manifest:
             "valid_from": valid_from,
             "valid_until": valid_until,
             "lead_time": None if lead_time is None else int(lead_time.total_seconds()),
+            "member": member,
         }
         given = {name: value for name, value in facets.items() if value is not None}
         conditions = [FACETS[name] for name in given]

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 HOUR = timedelta(hours=1)
-TOTALS = ("frames", "written", "missing", "rejected", "bytes", "tokens")
+TOTALS = ("frames", "written", "missing", "rejected", "bytes", "tokens", "samples")
 WIDEST = 44
 
 
@@ -38,8 +38,10 @@ def text_table(table: pa.Table, columns: list[str] | None = None) -> str:
 
 def summary_text(summary: pa.Table) -> str:
     """The answer to "frames per source": one line a source and grid, and the total."""
+    members = ["members"] if any(summary.column("members").to_pylist()) else []
     columns = ["source", "grid", "frames", "written", "missing", "rejected", "first", "last"]
-    columns += ["cadence", "variables", "levels", "bytes", "tokens_per_frame", "tokens"]
+    columns += ["cadence", *members, "variables", "levels"]
+    columns += ["bytes", "tokens_per_frame", "tokens", "samples"]
     counted = _with_counts(summary.select(columns))
     if summary.num_rows < 2:  # noqa: PLR2004  # one source is its own total
         return text_table(counted)

@@ -1,7 +1,9 @@
 """Small, durable reads and writes on any fsspec URL.
 
 A reader sees a file whole or not at all: on a local disk it is written beside its place,
-forced to the disk and renamed; on an object store it is one upload.
+forced to the disk and renamed; on an object store it is one upload, which leaves
+nothing behind when it does not come to its end. What the network does to a call is
+survived by :mod:`aurora_prep.providers.remote`.
 """
 
 from __future__ import annotations
@@ -11,16 +13,16 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Any
 
-from fsspec.core import url_to_fs
-from fsspec.implementations.local import LocalFileSystem
-
+from aurora_prep.providers import remote
 from aurora_prep.sources.spec import ManifestError, WriteError
 
 BLOCK = 1 << 22
+DELETED_AT_ONCE = 1000
 LEFTOVER = ".unfinished"
 
 
@@ -32,7 +34,7 @@ def join(url: str, *parts: str) -> str:
 def local_path(url: str) -> Path | None:
     """The path of a local URL, ``None`` for a remote one."""
     files, path = _files(url)
-    return Path(path) if isinstance(files, LocalFileSystem) else None
+    return Path(path) if remote.is_local(files) else None
 
 
 def put(url: str, data: bytes) -> None:
@@ -41,8 +43,14 @@ def put(url: str, data: bytes) -> None:
     Raises:
         WriteError: The place cannot be written.
     """
-    with writing(url) as file:
-        file.write(data)
+    if local_path(url) is not None:
+        with writing(url) as file:
+            file.write(data)
+        return
+    try:
+        remote.write(data, url)
+    except Exception as error:  # each store raises its own kinds
+        raise _unwritable(url, error) from error
 
 
 @contextmanager
@@ -59,7 +67,7 @@ def writing(url: str) -> Iterator[IO[bytes]]:
             with staged.open("wb") as file:
                 yield file
             try:
-                _upload(staged, url)
+                remote.upload(staged, url)
             except Exception as error:  # each store raises its own kinds
                 raise _unwritable(url, error) from error
         return
@@ -91,7 +99,7 @@ def get(url: str) -> bytes:
     """
     files, path = _files(url)
     try:
-        return Path(path).read_bytes() if isinstance(files, LocalFileSystem) else _cat(files, path)
+        return Path(path).read_bytes() if remote.is_local(files) else remote.read(url)
     except Exception as error:
         raise _unreadable(url, error) from error
 
@@ -102,20 +110,33 @@ def blocks(url: str, size: int = BLOCK) -> Iterator[bytes]:
     Raises:
         ManifestError: The file is absent or cannot be read.
     """
-    files, path = _files(url)
+    path = local_path(url)
     try:
-        with files.open(path, "rb") as file:
+        if path is None:
+            yield from remote.pieces(url, size)
+            return
+        with path.open("rb") as file:
             while block := file.read(size):
                 yield block
-    except OSError as error:
+    except Exception as error:
         raise _unreadable(url, error) from error
 
 
 def exists(url: str) -> bool:
-    """Whether there is a file or a folder."""
+    """Whether there is a file or a folder.
+
+    Raises:
+        ManifestError: That cannot be found out.
+    """
     files, path = _files(url)
     files.invalidate_cache(path)
-    return bool(files.exists(path))
+    try:
+        remote.patiently(lambda: files.info(path))
+    except FileNotFoundError:
+        return False
+    except Exception as error:
+        raise _unreadable(url, error) from error
+    return True
 
 
 def listing(url: str) -> list[str]:
@@ -126,10 +147,10 @@ def listing(url: str) -> list[str]:
     """
     files, path = _files(url)
     try:
-        if isinstance(files, LocalFileSystem):
+        if remote.is_local(files):
             return sorted(os.listdir(path))  # noqa: PTH208  # 400 000 names: no Path objects
         files.invalidate_cache(path)
-        found = files.ls(path, detail=False)
+        found = remote.patiently(lambda: files.ls(path, detail=False))
     except (FileNotFoundError, NotADirectoryError):
         return []
     except Exception as error:
@@ -146,10 +167,10 @@ def tree(url: str) -> dict[str, int]:
     """
     files, path = _files(url)
     try:
-        if isinstance(files, LocalFileSystem):
+        if remote.is_local(files):
             return dict(_local_tree(path))
         files.invalidate_cache(path)
-        found = files.find(path, detail=True)
+        found = remote.patiently(lambda: files.find(path, detail=True))
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except Exception as error:
@@ -168,17 +189,41 @@ def delete(url: str) -> None:
     """
     files, path = _files(url)
     try:
-        files.rm_file(path)
+        remote.patiently(lambda: files.rm_file(path))
     except FileNotFoundError:
         return
     except Exception as error:
         raise _unwritable(url, error) from error
 
 
-def sweep(url: str) -> int:
-    """Remove what killed writers left below a folder; returns how many files that were.
+def clear(url: str, last: str) -> None:
+    """Remove everything below a folder; one file, relative to it, when all else is gone.
 
-    Only safe when nobody writes there: before a run starts, or after it has ended.
+    Raises:
+        WriteError: Something cannot be removed.
+    """
+    names = sorted(set(tree(url)) - {last})
+    path = local_path(url)
+    if path is not None:
+        for name in (*names, last):
+            delete(join(url, name))
+        shutil.rmtree(path)
+        return
+    files, root = _files(url)
+    for start in range(0, len(names), DELETED_AT_ONCE):
+        chosen = [join(root, name) for name in names[start : start + DELETED_AT_ONCE]]
+        try:
+            remote.patiently(partial(_remove, files, chosen))
+        except Exception as error:
+            raise _unwritable(url, error) from error
+    delete(join(url, last))
+
+
+def sweep(url: str) -> int:
+    """Remove what killed writers left below a local folder; returns how many files that were.
+
+    An object store keeps nothing of an upload that was broken off. Only safe when nobody
+    writes there: before a run starts, or after it has ended.
     """
     path = local_path(url)
     if path is None or not path.is_dir():
@@ -201,15 +246,16 @@ def fetch_to(url: str, folder: Path) -> Path:
             raise _unreadable(url, FileNotFoundError("no such file"))
         return path
     target = folder / url.rsplit("/", 1)[-1]
-    with target.open("wb") as file:
-        for block in blocks(url):
-            file.write(block)
+    try:
+        remote.download(url, target)
+    except Exception as error:
+        raise _unreadable(url, error) from error
     return target
 
 
 def _files(url: str) -> tuple[Any, str]:
     try:
-        files, path = url_to_fs(url)
+        return remote.filesystem(url)
     except Exception as error:
         raise ManifestError(
             "the place cannot be reached",
@@ -217,20 +263,16 @@ def _files(url: str) -> tuple[Any, str]:
             f"{type(error).__name__}: {error}",
             "give a local folder, file:// or gs://",
         ) from error
-    return files, str(path)
 
 
-def _cat(files: Any, path: str) -> bytes:
-    data: bytes = files.cat_file(path)
-    return data
-
-
-def _upload(staged: Path, url: str) -> None:
-    files, path = _files(url)
-    if staged.stat().st_size <= BLOCK:
-        files.pipe_file(path, staged.read_bytes())
-    else:
-        files.put_file(str(staged), path)
+def _remove(files: Any, paths: list[str]) -> None:
+    """Remove files that are there, or were until a moment ago."""
+    try:
+        files.rm(paths)
+    except FileNotFoundError:
+        for path in paths:
+            with suppress(FileNotFoundError):
+                files.rm_file(path)
 
 
 def _local_tree(root: str) -> Iterator[tuple[str, int]]:

@@ -18,7 +18,7 @@ from aurora_prep.sources.spec import ManifestError
 Advance = Callable[[str, int, int], None]
 AGAIN = "run the recipe again"
 LEFT_OVER = "nothing needs it: delete it"
-RESTORE = "run the recipe again: store metadata are written anew; or restore the file"
+RESTORE = "verify --repair writes store metadata anew; or restore the file"
 EXPECTED = f"""
     CREATE TABLE expected AS
     WITH known AS (
@@ -66,6 +66,7 @@ class Stores:
     def __init__(self, ledger: Ledger, progress: Advance | None) -> None:
         self.objects = 0
         self.bytes = 0
+        self._done = 0
         self._ledger = ledger
         self._progress = progress
         also = "UNION ALL SELECT store FROM stored_frames" if "frames" in ledger.stored else ""
@@ -106,8 +107,9 @@ class Stores:
                 self.bytes += wanted.bytes
             if problem is not None:
                 self._ledger.problems.append(problem)
+            self._done += 1
             if self._progress is not None:
-                self._progress("objects", self.objects, total)
+                self._progress("objects", self._done, total)
         for name in sorted(set(present) - known):
             if f"{folder}/{name}" not in metadata and name != "zarr.json":
                 found = f"{present[name]} bytes that no part knows"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from zarr.errors import ZarrUserWarning
 
 from aurora_prep.manifest import storage
 from aurora_prep.manifest.crosscheck import REDO, Ledger
@@ -93,7 +95,10 @@ def check_values(ledger: Ledger, progress: Callable[[str, int, int], None] | Non
 
 def _open(ledger: Ledger, name: str) -> Store | None:
     try:
-        return Store(storage.join(ledger.url, name))
+        with warnings.catch_warnings():
+            # Strays beside the arrays are orphans: the check of the stores names them.
+            warnings.filterwarnings("ignore", "Object at", ZarrUserWarning)
+            return Store(storage.join(ledger.url, name))
     except Exception as error:  # noqa: BLE001  # whatever is wrong, the store cannot be opened
         found = f"it cannot be opened: {type(error).__name__}: {error}"
         ledger.add(Kind.METADATA, name, found, "restore the store's metadata")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 from aurora_prep.manifest import parts, storage
 from aurora_prep.manifest.compact import INDEX
-from aurora_prep.manifest.crosscheck import Ledger
+from aurora_prep.manifest.crosscheck import DATASET, Ledger
 from aurora_prep.manifest.planned import PlannedFrames
 from aurora_prep.manifest.problems import Kind, Problem, Verification
 from aurora_prep.manifest.stored import Stores
@@ -52,21 +53,33 @@ def verify(
         stores.check()
         fields = check_values(ledger, progress) if deep else 0
         frames_planned, frames_written = ledger.counts()
+        problems = tuple(sorted(set(ledger.problems)))
         return Verification(
-            problems=tuple(sorted(set(ledger.problems))),
+            problems=problems,
             frames_planned=frames_planned,
             frames_written=frames_written,
             objects_checked=stores.objects,
             bytes_checked=stores.bytes,
             fields_checked=fields,
+            frames_to_rebuild=ledger.frames_of({p.task for p in problems if p.task}),
         )
 
 
-def repair(url: str, verification: Verification) -> tuple[tuple[str, str, str], ...]:
+def repair(
+    url: str, verification: Verification, *, delete_orphans: bool = False
+) -> tuple[tuple[str, str, str], ...]:
     """Make the next run do again exactly what is wrong; nothing else is lost.
 
-    Discards the parts of the shard tasks that failed, and the manifest's index, so that the
-    tables are rebuilt. Orphans are left: deleting is for the user to decide.
+    Discards the parts of the shard tasks that failed, and ``dataset.json`` with the
+    manifest's index, so that the dataset counts as unfinished and the next run rebuilds its
+    tables. Objects stay where they are until the run replaces them: a provider that no
+    longer has the data must not cost what is still whole.
+
+    Args:
+        url: The dataset.
+        verification: What is wrong with it.
+        delete_orphans: Also delete what no part knows. Otherwise it is left: deleting is
+            for the user to decide.
 
     Returns:
         The shard tasks that the next run will do.
@@ -74,8 +87,26 @@ def repair(url: str, verification: Verification) -> tuple[tuple[str, str, str], 
     Raises:
         WriteError: The dataset cannot be written.
     """
+    if any(problem.kind is not Kind.ORPHAN for problem in verification.problems):
+        storage.delete(storage.join(url, DATASET))  # first: a killed repair is not a finished run
+        storage.delete(storage.join(url, "manifest", INDEX))
     for source, grid, shard in verification.tasks:
         parts.discard(url, source, grid, shard)
-    if any(problem.kind is not Kind.ORPHAN for problem in verification.problems):
-        storage.delete(storage.join(url, "manifest", INDEX))
+    for orphan in verification.orphans if delete_orphans else ():
+        _delete(url, orphan)
     return verification.tasks
+
+
+def _delete(url: str, orphan: str) -> None:
+    """Delete a file, or a folder with all that is in it, and the folders that this empties."""
+    place = storage.join(url, orphan)
+    for name in storage.tree(place) or [""]:
+        storage.delete(storage.join(place, name).rstrip("/"))
+    root, path = storage.local_path(url), storage.local_path(place)
+    if root is None or path is None:
+        return  # a store of objects has no folders
+    inside = sorted(path.rglob("*/"), reverse=True) if path.is_dir() else []
+    above = [parent for parent in path.parents if parent.is_relative_to(root) and parent != root]
+    for folder in (*inside, path, *above):
+        with suppress(OSError):  # there is something else in it, which is why it stays
+            folder.rmdir()

@@ -64,6 +64,8 @@ def test_tables_have_the_declared_columns_and_all_rows(small):
             "variables": ["atmospheric/t", "surface/2t"],
             "levels": [500, 850],
             "splits": ["train", "validation"],
+            "members": [],
+            "samples": 2,
         }
     ]
     assert json.loads((small.root / "manifest/index.json").read_text()) == index

@@ -11,6 +11,7 @@ from aurora_prep.manifest import Manifest, render, storage, tokens_of
 from aurora_prep.manifest.compact import compact
 from aurora_prep.manifest.query import SUMMARY
 from aurora_prep.manifest.records import DETAILS, FRAMES
+from aurora_prep.manifest.samples import samples_of
 from aurora_prep.sources.spec import Grid, ManifestError
 
 HOUR = timedelta(hours=1)
@@ -44,13 +45,36 @@ def test_the_summary_has_one_row_a_source(manifest, small):
         "first": small.time(0),
         "last": small.time(5),
         "cadence": 6 * HOUR,
+        "members": 0,
         "variables": ["atmospheric/t", "surface/2t"],
         "levels": [500, 850],
         "bytes": stored,
         "tokens_per_frame": None,
         "tokens": None,
+        "samples": 0,
         "synthetic": True,
     }
+
+
+def test_samples_of_the_summary_are_those_of_aurora_s_own_window(small):
+    small.publish(0, 1, 2, 3, 4, 5)
+    compact(str(small.root), [small.plan()])
+    with Manifest.open(str(small.root)) as manifest:
+        (row,) = manifest.summary().to_pylist()
+        assert row["samples"] == len(samples_of(manifest)) == 2
+
+
+def test_a_manifest_that_knows_no_samples_says_so(small):
+    small.publish(0)
+    compact(str(small.root), [small.plan()])
+    place = small.root / "manifest/index.json"
+    index = json.loads(place.read_text())
+    for entry in index["sources"]:
+        del entry["samples"], entry["members"]
+    place.write_text(json.dumps(index))
+    with Manifest.open(str(small.root)) as manifest:
+        (row,) = manifest.summary().to_pylist()
+    assert (row["samples"], row["members"]) == (None, 0)
 
 
 def test_a_query_without_facets_gives_all_frames_in_order(manifest, small):

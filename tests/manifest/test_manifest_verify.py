@@ -52,6 +52,12 @@ def snapshot(root) -> dict:
     return {p.relative_to(root): p.read_bytes() for p in sorted(root.rglob("*")) if p.is_file()}
 
 
+def finish(small) -> None:
+    """End a run as the pipeline does."""
+    compact(str(small.root), [small.plan()])
+    small.close()
+
+
 def republish(small, change) -> None:
     """Let the ledger itself say something else, consistently."""
     part = read_part(str(small.root), *TASK)
@@ -160,7 +166,7 @@ def test_harm_to_a_shard_is_found_named_and_repaired(built, harm, expected):
 
     assert repair(str(built.root), outcome) == outcome.tasks
     built.publish(*(int(shard) for _, _, shard in outcome.tasks))
-    compact(str(built.root), [built.plan()])
+    finish(built)
     assert snapshot(built.root) == before
     assert verify(str(built.root), deep=True).ok
 
@@ -346,7 +352,8 @@ def test_an_edited_table_is_found_and_rebuilt(built, name, number):
     if number == 0:
         repair(str(built.root), outcome)
         assert not (built.root / "manifest/index.json").exists()
-        compact(str(built.root), [built.plan()])
+        assert not (built.root / "dataset.json").exists()
+        finish(built)
         assert snapshot(built.root) == before
 
 
@@ -389,7 +396,7 @@ def test_harm_to_a_part_is_found_and_its_task_done_again(built, harm):
     assert outcome.tasks == (TASK,)
     repair(str(built.root), outcome)
     built.publish(2)
-    compact(str(built.root), [built.plan()])
+    finish(built)
     assert snapshot(built.root) == before
 
 
@@ -439,6 +446,47 @@ def test_frames_of_the_plan_that_nobody_recorded_are_found(built):
     outcome = verify(str(built.root), planned=[longer])
     assert outcome.frames_planned == 8
     assert sum("the row is gone from the table" in p.found for p in outcome.problems) == 2
+
+
+def test_a_reason_that_only_the_run_knew_is_no_problem(built):
+    reasons = [(built.time(i), timedelta(0), None, None, None, "no such data") for i in range(6)]
+    compact(str(built.root), [replace(built.plan(), frames=reasons)])
+    assert verify(str(built.root), planned=[built.plan()]).ok
+
+
+def test_a_part_that_the_plan_does_not_know_is_found(built):
+    shorter = replace(built.plan(), frames=[(built.time(i),) for i in range(4)])
+    found = [p for p in verify(str(built.root), planned=[shorter]).problems if p.task]
+    assert [problem.task for problem in found] == [("era5", "30", "00004")]
+    assert found[0].kind is Kind.PLAN
+
+
+def test_the_frames_to_rebuild_are_those_of_the_failed_tasks(built):
+    delete(built.root / SHARD)
+    truncate(built.root / "manifest/parts/era5-30/00004.parquet")
+    wanted = ("era5/2020-01-01T12+000h", "era5/2020-01-02T00+000h")
+    assert verify(str(built.root)).frames_to_rebuild == wanted
+    assert verify(str(built.root), planned=[built.plan()]).frames_to_rebuild == wanted
+
+
+@pytest.mark.parametrize("scheme", ["", "memory://"])
+def test_orphans_are_deleted_on_request_with_the_folders_they_leave_empty(built, tmp_path, scheme):
+    strays = ["era5/30.zarr/stray/c/0/1", "era5/30.zarr/t/c/9/0/0/0", "era5/0.25.zarr/zarr.json"]
+    root = str(built.root)
+    if scheme:
+        root = f"{scheme}{tmp_path.name}/orphans"
+        for name in storage.tree(str(built.root)):
+            storage.put(storage.join(root, name), storage.get(str(built.root / name)))
+    before = storage.tree(root)
+    for name in strays:
+        storage.put(storage.join(root, name), b"{}")
+    outcome = verify(root)
+    assert len(outcome.orphans) == 3
+    assert repair(root, outcome, delete_orphans=True) == ()
+    assert storage.tree(root) == before
+    assert verify(root).ok
+    if not scheme:
+        assert not (built.root / "era5/30.zarr/stray").exists()
 
 
 def test_a_dataset_json_that_promises_more_is_found(built):
