@@ -9,13 +9,17 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-engine test-network test-aurora lint types bench clean
+.PHONY: help demo engines test test-slow test-engine test-network test-aurora lint types bench clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
-demo: $(VENV)/.installed ## set up, then one day of full-size ERA5 from the embedded provider
+demo: $(VENV)/.installed ## set up, then every family of data at full size from the embedded provider
 	$(BIN)/aurora-prep demo
+
+engines: $(VENV)/.installed ## install Prism and Flink (Go, Java, Maven needed), then the demo recipe on Flink
+	$(BIN)/python -m aurora_prep.pipelines.engines install
+	$(BIN)/python -m aurora_prep.pipelines.engines demo
 
 test: $(VENV)/.dev ## set up, then the tests that every change must pass
 	$(PYTEST) --numprocesses auto --maxprocesses 4 --dist loadfile
@@ -26,7 +30,7 @@ test-slow: $(VENV)/.dev ## full-size tests of a minute or more
 test-aurora: $(VENV)/.extras ## tests beside the released model's package (some 6 GB)
 	$(PYTEST) -m aurora
 
-test-engine: $(VENV)/.dev ## tests that need a Beam engine beyond the in-memory one
+test-engine: $(VENV)/.dataflow ## tests on two processes, Prism and Flink; installs what it finds the tools for
 	$(PYTEST) -m engine
 
 test-network: $(VENV)/.dev ## tests that talk to real providers with your own account
@@ -60,6 +64,10 @@ $(VENV)/.installed: $(VENV)/.created pyproject.toml setup.py
 
 $(VENV)/.dev: $(VENV)/.installed
 	$(PIP) install --editable '.[dev]'
+	@touch $@
+
+$(VENV)/.dataflow: $(VENV)/.dev
+	$(PIP) install --editable '.[dev,dataflow]'
 	@touch $@
 
 $(VENV)/.extras: $(VENV)/.dev

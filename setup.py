@@ -21,5 +21,5 @@ setup(
         "aurora_prep": "aurora_prep",
         **{f"aurora_prep.{layer}": layer for layer in LAYERS},
     },
-    package_data={"": ["py.typed", "*.yaml", "*.json"]},
+    package_data={"": ["py.typed", "*.yaml", "*.json", "*.css", "*.js"]},
 )

@@ -6,10 +6,12 @@ Elements are keys, references to files and small bytes. No field ever is.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import islice, product
+from itertools import groupby, product
+from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 import apache_beam as beam
 import xarray_beam as xbeam
@@ -18,28 +20,32 @@ from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.timestamp import MIN_TIMESTAMP
 from apache_beam.utils.windowed_value import WindowedValue
 
-from aurora_prep.manifest.parts import finished, read_part
+from aurora_prep.manifest import storage
+from aurora_prep.manifest.parts import finished, part_url, read_part
 from aurora_prep.normalisation import ShardStatistics
 from aurora_prep.pipelines import finish, progress
 from aurora_prep.pipelines.engine import tune_memory
 from aurora_prep.pipelines.finish import Failure, Partial
-from aurora_prep.pipelines.plan import Plan, ShardTask, SourcePlan, blocks_of_moments, make_plan
+from aurora_prep.pipelines.plan import Plan, make_plan
+from aurora_prep.pipelines.source_plan import ShardTask, SourcePlan, blocks_of_moments
 from aurora_prep.pipelines.stages.contents import contents_of
-from aurora_prep.pipelines.stages.decode import STATIC, holdings_of, scan
+from aurora_prep.pipelines.stages.decode import STATIC, Moment, holdings_of, scan
+from aurora_prep.pipelines.stages.derived import is_derived
 from aurora_prep.pipelines.stages.shard import Absence, BegunShard, RawFile, Site, begin_shard
 from aurora_prep.pipelines.stages.stored import ChangesUnit, changes_of
-from aurora_prep.providers.cache import Cache, CachedFile
+from aurora_prep.pipelines.throttle import Slot, limit_of, slot_of
+from aurora_prep.pipelines.zarr_source import address_of
+from aurora_prep.providers import credentials_bucket
+from aurora_prep.providers.cache import CachedFile
 from aurora_prep.providers.credentials import Service
 from aurora_prep.providers.fetch import Fetcher
 from aurora_prep.sources.spec import CredentialsError, Kind, Request
 
 ShardKey = tuple[int, xbeam.Key]
 Keyed = tuple[ShardKey, RawFile | None]
-Requests = tuple[int, tuple[Request, ...]]
+Asked = tuple[int, int, Request]
 
 ABSENT, FAILED = "absent", "failed"
-MAX_IN_FLIGHT = 4
-REQUESTS_PER_ELEMENT = 4 * MAX_IN_FLIGHT
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,12 @@ class Work:
         """The plan, made once in each process."""
         return _plan(self.site)
 
+    def companions(self, plan: SourcePlan) -> tuple[SourcePlan, ...]:
+        """Plans of the sources of which every frame of this one needs a frame."""
+        named = plan.recipe.companions
+        there = (entry for entry in self.plan.sources if entry.grid == plan.grid)
+        return tuple(entry for entry in there if entry.source.name in named)
+
     def left(self, plan: SourcePlan) -> Iterator[ShardTask]:
         """Shard tasks of a source without a part in the ledger, or to be done again."""
         done = self._done(plan)
@@ -71,6 +83,19 @@ class Work:
         """Shard tasks of a source that are finished."""
         done = self._done(plan)
         return (task for task in plan.tasks() if task.name in done)
+
+    def is_done_meanwhile(self, plan: SourcePlan, task: ShardTask) -> bool:
+        """Whether an earlier attempt of this run, lost with its machine, finished a shard."""
+        name = plan.source.name, plan.grid.name, task.name
+        return "/".join(name) not in self.retried and storage.exists(
+            part_url(self.site.root, *name)
+        )
+
+    def needed(self, plan: SourcePlan) -> Iterator[Request]:
+        """Requests of a source that unfinished shards need, in the plan's order."""
+        left = {task.block for task in self.left(plan)}
+        requests = plan.requests(synthetic=self.site.synthetic)
+        return (request for request in requests if _blocks(request, plan) & left)
 
     def _done(self, plan: SourcePlan) -> set[str]:
         names = finished(self.site.root, plan.source.name, plan.grid.name)
@@ -93,62 +118,77 @@ def block_of(plan: SourcePlan, key: xbeam.Key) -> tuple[int, ...]:
     return (*starts[:-1], starts[-1] // plan.frames_per_shard) if starts else ()
 
 
+def has_companions(element: tuple[ShardKey, Any], _: int, work: Work) -> int:
+    """1 for a shard that has to wait for those of other sources, else 0."""
+    (position, _key), _files = element
+    return int(bool(work.plan.sources[position].recipe.companions))
+
+
 def at_hand(position: int, work: Work) -> Iterator[Keyed]:
-    """What needs no provider: shards that are finished, and the user's own files.
+    """What is not fetched first: shards that are finished, the user's own files, Zarr stores.
 
     A finished shard comes without a file: its part carries its statistics. A
-    file comes once for every unfinished shard that has frames in it.
+    file comes once for every unfinished shard that has frames in it; the
+    address of a Zarr store for every unfinished shard, which looks for itself.
     """
     plan = work.plan.sources[position]
     for task in work.done(plan):
         yield key_of(plan, task.block), None
+    left = {task.block for task in work.left(plan)}
+    if () in left:
+        yield from ((key_of(plan, ()), raw) for raw in _static_files(plan))
+    if (address := address_of(plan, work.service.buckets)) is not None:
+        in_store = left - {()} if plan.static_files else left
+        yield from ((key_of(plan, block), RawFile(str(address))) for block in sorted(in_store))
+        return
     if not plan.files:
         return
     held = holdings_of(plan.files, plan.source, work.site.contents)
-    left = {task.block for task in work.left(plan)}
     moments: dict[str, set[tuple[int, ...]]] = {name: set() for name in plan.files}
     for (_, moment), ref in held.fields.items():
-        blocks = {()} if moment == STATIC else blocks_of_moments([moment], plan)
-        moments[ref.file] |= blocks & left
+        moments[ref.file] |= _blocks_at(moment, plan) & left
     for name, blocks in moments.items():
         for block in sorted(blocks):
             yield key_of(plan, block), RawFile(name)
-    for block in sorted(left - set().union(*moments.values())):
+    for block in sorted(left - {()} - set().union(*moments.values())):
         yield key_of(plan, block), RawFile("", failure=_no_file(plan))
 
 
-def pending_requests(position: int, work: Work) -> Iterator[Requests]:
-    """Requests that unfinished shards need, a few an element."""
+def pending_requests(position: int, work: Work) -> Iterator[tuple[Slot, Asked]]:
+    """Requests that unfinished shards need, numbered in the plan's order, each with its slot."""
     plan = work.plan.sources[position]
-    left = {task.block for task in work.left(plan)}
-    needed = (
-        request
-        for request in plan.requests(synthetic=work.site.synthetic)
-        if _blocks(request, plan) & left
-    )
-    while batch := tuple(islice(needed, REQUESTS_PER_ELEMENT)):
-        yield position, batch
+    for number, request in enumerate(work.needed(plan)):
+        yield slot_of(plan.recipe.access, request), (position, number, request)
 
 
-def fetch(element: Requests, work: Work) -> Iterator[Keyed | pvalue.TaggedOutput]:
-    """Bring the answers into the cache; hand each to every unfinished shard that needs it.
+def fetch(
+    element: tuple[Slot, Iterable[Asked]], work: Work
+) -> Iterator[Keyed | pvalue.TaggedOutput]:
+    """Bring a slot's answers into the cache; hand each to every unfinished shard that needs it.
 
     Raises:
         CredentialsError: The provider refuses the user: no other request would fare better.
     """
-    position, requests = element
-    plan = work.plan.sources[position]
+    credentials_bucket.bring(work.site.credentials)
+    (access, _), asked = element
+    in_order = sorted(asked, key=itemgetter(0, 1))
+    for position, group in groupby(in_order, key=itemgetter(0)):
+        requests = (request for _, _, request in group)
+        yield from _fetched(work, work.plan.sources[position], access, requests)
+
+
+def _fetched(
+    work: Work, plan: SourcePlan, access: str, requests: Iterable[Request]
+) -> Iterator[Keyed | pvalue.TaggedOutput]:
     left = {task.block for task in work.left(plan)}
-    site = work.site
-    check = _Check(site.contents)
-    cache = Cache.open(site.cache / "requests")
-    service = work.service.towards(plan.recipe.access)
-    fetcher = Fetcher(cache, service, MAX_IN_FLIGHT, check=check, watch=progress.watch)
+    cache, check = work.site.answers, _Check(work.site.contents)
+    service = work.service.towards(access)
+    fetcher = Fetcher(cache, service, limit_of(access).at_once, check=check, watch=progress.watch)
     for request, answer in fetcher.fetch_all(requests):
         if isinstance(answer, CredentialsError):
             raise answer
         if isinstance(answer, CachedFile):
-            files = [RawFile(str(member), request.digest) for member in answer.members]
+            files = [RawFile(cache.reference(m), request.digest) for m in answer.members]
         else:
             files = [RawFile("", request.digest, answer.args)]
             yield pvalue.TaggedOutput(FAILED, answer.args)
@@ -183,6 +223,8 @@ def publish(_: None, statistics: list[Partial], *, work: Work) -> None:
     finish.publish(work.plan, work.site, statistics)
 
 
+@beam.typehints.with_input_types(bytes)
+@beam.typehints.with_output_types(bytes)
 class StatisticsFn(beam.CombineFn):
     """Adds statistics up; exact, so any order and grouping gives the same bytes."""
 
@@ -237,21 +279,27 @@ class ShardFn(beam.DoFn):
         tune_memory()
 
     def process(
-        self, element: tuple[ShardKey, Iterable[RawFile | None]]
+        self,
+        element: tuple[ShardKey, Iterable[RawFile | None]],
+        statistics: Any = None,  # noqa: ARG002  a side input: it is only waited for
+        absent: Any = None,  # noqa: ARG002  a side input too
     ) -> Iterator[Partial | pvalue.TaggedOutput]:
         """Begin this shard, then publish the one before; of a finished shard, read the part."""
         (position, key), files = element
         plan = self.work.plan.sources[position]
         task = plan.task_at(block_of(plan, key))
         raw = tuple(sorted((f for f in files if f is not None), key=lambda f: f.path))
-        if not raw:
+        if not raw or self.work.is_done_meanwhile(plan, task):
             part = read_part(self.work.site.root, plan.source.name, plan.grid.name, task.name)
             progress.shard_done(len(task.frames))
             yield f"{plan.source.name}-{plan.grid.name}", part.statistics
             return
         before, self.begun = self.begun, None
         try:
-            self.begun = begin_shard(plan, task, raw, self.work.site)
+            with self.work.site.answers.holding([file.path for file in raw]) as paths:
+                here = tuple(replace(f, path=path) for f, path in zip(raw, paths, strict=True))
+                companions = self.work.companions(plan)
+                self.begun = begin_shard(plan, task, here, self.work.site, companions)
         finally:
             yield from self._publish(before)
 
@@ -294,9 +342,27 @@ def _blocks(request: Request, plan: SourcePlan) -> set[tuple[int, ...]]:
     if any(path.startswith(f"{Kind.STATIC}/") for path, _ in request.fields):
         blocks.add(())
     if any(not path.startswith(f"{Kind.STATIC}/") for path, _ in request.fields):
-        moments = product(request.times, request.lead_times)
+        moments = product(request.times, request.lead_times, plan.members)
         blocks |= blocks_of_moments(moments, plan)
     return blocks
+
+
+def _blocks_at(moment: Moment, plan: SourcePlan) -> set[tuple[int, ...]]:
+    """Shard tasks that a field of the user's own files belongs to."""
+    if moment == STATIC:
+        return set() if plan.static_files else {()}
+    return blocks_of_moments([moment], plan)
+
+
+def _static_files(plan: SourcePlan) -> tuple[RawFile, ...]:
+    """What the static task starts with: the user's files of static fields.
+
+    A reference without a file stands for what needs none, so that the task is there
+    even when all its fields are derived.
+    """
+    if plan.static_files:
+        return tuple(RawFile(name) for name in plan.static_files)
+    return (RawFile(""),) if all(map(is_derived, plan.static_paths)) or plan.files else ()
 
 
 def _no_file(plan: SourcePlan) -> tuple[str, ...]:

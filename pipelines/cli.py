@@ -19,6 +19,7 @@ from aurora_prep.pipelines.commands import (
     plan,
     provider,
     regrid,
+    report,
     run,
     sources,
     statistics,
@@ -27,7 +28,7 @@ from aurora_prep.pipelines.commands import (
 from aurora_prep.sources.spec import AuroraPrepError
 
 DONE, NO, ERROR, INTERRUPTED = 0, 1, 2, 130
-COMMANDS = (sources, plan, run, manifest, statistics, verify, regrid, provider, demo)
+COMMANDS = (sources, plan, run, manifest, statistics, verify, report, regrid, provider, demo)
 
 
 def parser() -> argparse.ArgumentParser:

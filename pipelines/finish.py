@@ -1,4 +1,4 @@
-"""Finish: what is written once, last: manifest tables, statistics, dataset.json."""
+"""Finish: what is written once, last: manifest tables, statistics, STAC, dataset.json."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from aurora_prep.manifest.compact import PlannedFrame, PlannedFrames, compact
 from aurora_prep.manifest.query import Manifest
 from aurora_prep.manifest.tokens import tokens_of
 from aurora_prep.normalisation import ShardStatistics
-from aurora_prep.pipelines.plan import Plan, SourcePlan
+from aurora_prep.pipelines.plan import Plan
+from aurora_prep.pipelines.source_plan import SourcePlan
 from aurora_prep.pipelines.split_statistics import DATASET, frames_of, held_of, write_statistics
+from aurora_prep.pipelines.stac import write_collection
 from aurora_prep.pipelines.stages.shard import Absence, Site
 from aurora_prep.pipelines.stages.stored import ChangesUnit, units_of_changes
+from aurora_prep.pipelines.zarr_source import address_of
 from aurora_prep.sources.spec import DecodeError, FetchError
 
 FORMAT, VERSION = "aurora-prep dataset", 1
@@ -68,7 +71,7 @@ def changes(plan: Plan, site: Site) -> Iterator[ChangesUnit]:
 
 
 def publish(plan: Plan, site: Site, partials: Iterable[Partial]) -> None:
-    """Round and write the statistics; then, last, ``dataset.json``.
+    """Round and write the statistics and the STAC collection; then, last, ``dataset.json``.
 
     Args:
         plan: The plan.
@@ -84,7 +87,9 @@ def publish(plan: Plan, site: Site, partials: Iterable[Partial]) -> None:
                 write_statistics(
                     held, site.recipe, merged[held.name], frames, site.software_version
                 )
-    document = json.dumps(_dataset(plan, site, totals), indent=1) + "\n"
+        tables = manifest.index["files"]
+    write_collection(plan, site, totals)
+    document = json.dumps(_dataset(plan, site, totals, tables), indent=1) + "\n"
     storage.put(storage.join(site.root, DATASET), document.encode())
 
 
@@ -120,8 +125,10 @@ def _planned_frames(entry: SourcePlan, site: Site, reasons: Reasons) -> Iterator
             )
 
 
-def _dataset(plan: Plan, site: Site, totals: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """The content of ``dataset.json``."""
+def _dataset(
+    plan: Plan, site: Site, totals: dict[str, dict[str, Any]], tables: dict[str, Any]
+) -> dict[str, Any]:
+    """The content of ``dataset.json``; the digests of the manifest's tables seal it."""
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -130,6 +137,7 @@ def _dataset(plan: Plan, site: Site, totals: dict[str, dict[str, Any]]) -> dict[
         "recipe_digest": site.recipe.digest,
         "synthetic": any(site.is_synthetic(entry) for entry in plan.sources),
         "sources": [_source(entry, site, totals) for entry in plan.sources],
+        "manifest": tables,
         "software": {
             "aurora-prep": site.software_version,
             "python": platform.python_version(),
@@ -148,14 +156,16 @@ def _source(entry: SourcePlan, site: Site, totals: dict[str, dict[str, Any]]) ->
         "title": source.title,
         "product": str(source.product),
         "access": entry.recipe.access,
+        "read_from": address.url if (address := address_of(entry)) else None,
         "synthetic": synthetic,
         "grid": entry.grid.name,
         "store": entry.store,
         "static_store": entry.static_store if entry.static_variables else None,
-        "variables": list(entry.paths),
+        "variables": [*entry.paths, *entry.static_paths],
         "levels": list(entry.levels),
         "frames": {name: row[name] for name in ("frames", "written", "missing", "rejected")},
         "licence": source.licence,
         "attribution": source.attribution,
         "notes": list(source.notes),
+        "quirks": [str(quirk) for quirk in entry.quirks],
     }

@@ -8,220 +8,25 @@ own from the recipe instead of being sent it.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from aurora_prep import sources
-from aurora_prep.pipelines.recipe import NATIVE_GRID, Recipe, SourceRecipe
-from aurora_prep.pipelines.stages.decode import Holdings, Moment, holdings_of
+from aurora_prep.pipelines.recipe import FILES, NATIVE_GRID, ZARR, Recipe, SourceRecipe
+from aurora_prep.pipelines.source_plan import FLOAT32_BYTES, SourcePlan, is_static
+from aurora_prep.pipelines.stages.decode import Holdings, holdings_of
+from aurora_prep.pipelines.stages.derived import is_derived
 from aurora_prep.pipelines.stages.harmonise import Placement, placement_of
+from aurora_prep.pipelines.zarr_source import own_store, public_store
 from aurora_prep.providers.cache import Cache
 from aurora_prep.providers.files import expand
-from aurora_prep.providers.planner import plan_requests
-from aurora_prep.sources.spec import (
-    HOUR,
-    Cds,
-    FrameKey,
-    Grid,
-    Kind,
-    Levels,
-    Product,
-    Quirk,
-    RecipeError,
-    Request,
-    Source,
-    Timeline,
-    Variable,
-)
+from aurora_prep.sources.spec import HOUR, Grid, Levels, Product, RecipeError, Source
 
-STATIC_SHARD = "static"
 SHARD_BYTES = 64 * 2**20  # uncompressed, of the variable with most levels
 MOST_FRAMES_PER_SHARD = 64
-FLOAT32_BYTES = 4
-
-
-@dataclass(frozen=True, slots=True)
-class ShardTask:
-    """One worker's work: a few consecutive frames of one source, or its static fields.
-
-    Attributes:
-        name: Name of its part in the ledger.
-        block: Position of the shard along each leading axis; empty for static fields.
-        frames: The frames; empty for static fields.
-    """
-
-    name: str
-    block: tuple[int, ...]
-    frames: tuple[FrameKey, ...]
-
-    @property
-    def is_static(self) -> bool:
-        """Whether the task writes static fields."""
-        return self.name == STATIC_SHARD
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourcePlan:
-    """What one entry of a recipe means.
-
-    Attributes:
-        position: Of the entry in the recipe.
-        recipe: The entry.
-        source: The declaration it names.
-        init_times: Valid times, or init times of a forecast.
-        lead_times: Lead times, ``(0 h,)`` but for forecasts.
-        paths: Variables, in the order of the declaration.
-        levels: Pressure levels.
-        grid: The grid that is written.
-        frames_per_shard: Frames in a shard, along the last leading axis.
-        files: The user's own files, or none.
-        ignored: What the files hold beside the source's variables.
-        has_static: Whether this entry writes the static fields of its grid.
-    """
-
-    position: int
-    recipe: SourceRecipe
-    source: Source
-    init_times: Sequence[datetime]
-    lead_times: tuple[timedelta, ...]
-    paths: tuple[str, ...]
-    levels: Levels
-    grid: Grid
-    frames_per_shard: int
-    files: tuple[str, ...] = ()
-    ignored: tuple[str, ...] = ()
-    has_static: bool = False
-
-    @property
-    def is_forecast(self) -> bool:
-        """Whether frames have a lead time of their own."""
-        return self.source.product is Product.FORECAST
-
-    @property
-    def leading(self) -> tuple[tuple[str, int], ...]:
-        """Names and lengths of the axes before level and latitude."""
-        if self.is_forecast:
-            return ("init_time", len(self.init_times)), ("lead_time", len(self.lead_times))
-        return (("time", len(self.init_times)),)
-
-    @property
-    def frames(self) -> int:
-        """Number of frames."""
-        return len(self.init_times) * len(self.lead_times)
-
-    @property
-    def variables(self) -> tuple[Variable, ...]:
-        """The planned variables that change in time."""
-        return tuple(v for v in map(self.variable, self.paths) if v.kind is not Kind.STATIC)
-
-    @property
-    def static_variables(self) -> tuple[Variable, ...]:
-        """The planned static variables, where this entry writes them."""
-        chosen = map(self.variable, self.paths)
-        return tuple(v for v in chosen if v.kind is Kind.STATIC) if self.has_static else ()
-
-    @property
-    def fields_per_frame(self) -> int:
-        """Two-dimensional fields in a frame."""
-        return sum(len(self.levels_of(variable)) for variable in self.variables)
-
-    @property
-    def frame_bytes(self) -> int:
-        """Uncompressed bytes of a frame."""
-        return self.fields_per_frame * self.grid.rows * self.grid.columns * FLOAT32_BYTES
-
-    @property
-    def store(self) -> str:
-        """The Zarr store, relative to the dataset."""
-        return f"{self.source.name}/{self.grid.name}.zarr"
-
-    @property
-    def static_store(self) -> str:
-        """The Zarr store of the static fields, relative to the dataset."""
-        return f"static/{self.grid.name}.zarr"
-
-    def variable(self, path: str) -> Variable:
-        """The declared variable of a path."""
-        return self.source.native(path).variable
-
-    @property
-    def quirks(self) -> tuple[Quirk, ...]:
-        """Oddities of the source that concern the planned times and variables."""
-        names = frozenset(self.variable(path).short_name for path in self.paths)
-        first, last = self.init_times[0], self.init_times[-1]
-        return tuple(q for q in self.source.quirks if q.concerns(first, last, names))
-
-    def levels_of(self, variable: Variable) -> tuple[int | None, ...]:
-        """The levels of a variable; one ``None`` where it has none."""
-        return tuple(self.levels) if variable.has_levels else (None,)
-
-    def shard_shape(self, variable: Variable) -> tuple[int, ...]:
-        """Shape of a shard of one variable."""
-        leading: tuple[int, ...] = (1,) * (len(self.leading) - 1) + (self.frames_per_shard,)
-        if variable.kind is Kind.STATIC:
-            leading = ()
-        levels = (len(self.levels),) if variable.has_levels else ()
-        return (*leading, *levels, *self.grid.shape)
-
-    def array_shape(self, variable: Variable) -> tuple[int, ...]:
-        """Shape of the whole array of one variable."""
-        outer = () if variable.kind is Kind.STATIC else tuple(n for _, n in self.leading)
-        return (*outer, *self.shard_shape(variable)[len(outer) :])
-
-    def frame_key(self, *index: int) -> FrameKey:
-        """The frame at a position along the leading axes."""
-        lead = self.lead_times[index[1]] if self.is_forecast else timedelta(0)
-        return FrameKey(self.source.name, self.init_times[index[0]], lead)
-
-    def frame_keys(self) -> Iterator[FrameKey]:
-        """All frames, in the order of the store."""
-        for init_time in self.init_times:
-            for lead_time in self.lead_times:
-                yield FrameKey(self.source.name, init_time, lead_time)
-
-    def tasks(self) -> Iterator[ShardTask]:
-        """All shard tasks: the static fields first, then the frames in order."""
-        if self.static_variables:
-            yield self.task_at(())
-        blocks = range(-(-self.leading[-1][1] // self.frames_per_shard))
-        for outer in itertools.product(*(range(length) for _, length in self.leading[:-1])):
-            for block in blocks:
-                yield self.task_at((*outer, block))
-
-    def task_at(self, block: tuple[int, ...]) -> ShardTask:
-        """The shard task at a position along the leading axes; the static one without any."""
-        if not block:
-            return ShardTask(STATIC_SHARD, (), ())
-        start = block[-1] * self.frames_per_shard
-        inner = range(start, min(start + self.frames_per_shard, self.leading[-1][1]))
-        frames = tuple(self.frame_key(*block[:-1], position) for position in inner)
-        return ShardTask(shard_name(frames[0]), block, frames)
-
-    def requests(self, *, synthetic: bool) -> Iterator[Request]:
-        """The requests that bring all frames; none when the user has the files.
-
-        Args:
-            synthetic: Whether the embedded provider answers.
-        """
-        access = self.source.access(self.recipe.access)
-        if not isinstance(access, Cds) or not isinstance(self.init_times, Timeline):
-            return iter(())
-        paths = [v.path for v in (*self.static_variables, *self.variables)]
-        return plan_requests(
-            self.source,
-            access,
-            self.init_times,
-            paths,
-            self.levels,
-            lead_times=self.lead_times if self.is_forecast else (timedelta(0),),
-            data_format=self.recipe.data_format,
-            synthetic=synthetic,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,10 +41,10 @@ class Plan:
         """Number of frames of all sources."""
         return sum(plan.frames for plan in self.sources)
 
-
-def shard_name(first: FrameKey) -> str:
-    """Name of a shard task, from its first frame: ``20200101T00+000h``."""
-    return f"{first.init_time:%Y%m%dT%H}+{first.lead_time // HOUR:03d}h"
+    @property
+    def quirks(self) -> tuple[str, ...]:
+        """Oddities that concern what is planned, each with the name of its source."""
+        return tuple(f"{p.source.name}: {quirk}" for p in self.sources for quirk in p.quirks)
 
 
 def make_plan(recipe: Recipe, cache: Path) -> Plan:
@@ -254,7 +59,7 @@ def make_plan(recipe: Recipe, cache: Path) -> Plan:
         DecodeError: One of the user's files is damaged.
     """
     plans: list[SourcePlan] = []
-    owned: set[str] = set()
+    owned: set[tuple[str, str]] = set()
     for position, entry in enumerate(recipe.sources):
         plan = _source_plan(recipe, entry, position, cache, owned)
         if any(plan.store == other.store for other in plans):
@@ -264,39 +69,183 @@ def make_plan(recipe: Recipe, cache: Path) -> Plan:
                 plan.store,
                 "give every source and grid one entry",
             )
-        owned |= {plan.grid.name} if plan.has_static else set()
+        owned |= {(plan.grid.name, path) for path in plan.static_paths}
         plans.append(plan)
     return Plan(recipe, tuple(plans))
 
 
 def _source_plan(
-    recipe: Recipe, entry: SourceRecipe, position: int, cache: Path, owned: set[str]
+    recipe: Recipe,
+    entry: SourceRecipe,
+    position: int,
+    cache: Path,
+    owned: Collection[tuple[str, str]],
 ) -> SourcePlan:
     source = sources.load(entry.source)
     where = f"recipe {recipe.name}, sources[{position}] ({source.name})"
-    paths = entry.variables or tuple(variable.path for variable in source.variables)
+    paths = _wanted(source, entry, where)
     levels = source.levels if entry.levels is None else source.levels.subset(entry.levels, where)
     files: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
-    init_times: Sequence[datetime] | None = entry.period
-    lead_times = entry.lead_times
+    axes = _Axes(entry.period, entry.lead_times or source.lead_times, _members(source, entry))
     native = source.grid
-    if entry.paths:
-        files = tuple(
-            str(path) for path in expand(entry.paths, Path(recipe.base), cache=Cache(cache))
-        )
+    if entry.access == FILES:
+        files = _expanded(entry.paths, recipe, cache)
         held = holdings_of(files, source, cache)
         ignored = held.ignored
-        if not held.moments and (init_times is None or entry.grid == NATIVE_GRID):
+        if not held.moments and (entry.period is None or entry.grid == NATIVE_GRID):
             raise _no_frame(files, ignored, where)
         native = _native_grid(held, entry, where)
         paths, levels = _held(entry, held, paths, levels)
-        if init_times is None:
-            init_times = tuple(sorted({init for init, _ in held.moments}))
-            lead_times = tuple(sorted({lead for _, lead in held.moments})) or lead_times
-    if not init_times:
+        axes = _held_axes(entry, held, axes)
+    else:
+        _check_lead_times(source, axes.lead_times, where)
+    if not axes.init_times:
         raise _no_frame(files, ignored, where)
-    if not files and (absent := sorted(set(lead_times) - set(source.lead_times))):
+    grid = native if entry.grid == NATIVE_GRID else Grid.regular(entry.grid)
+    moving = tuple(path for path in paths if not is_static(path))
+    if not moving:
+        raise RecipeError(
+            "nothing is wanted that changes in time",
+            where,
+            ", ".join(paths),
+            "add a variable that changes in time: static fields are written beside frames",
+        )
+    static_files = _expanded(entry.statics, recipe, cache)
+    static = tuple(path for path in paths if is_static(path))
+    if static_files:
+        static = _held_static(entry, static_files, source, cache, where)
+    if entry.access == ZARR:
+        files = own_store(entry, recipe, where)
+        if not files:
+            public_store(source, entry, moving if static_files else (*moving, *static), where)
+    deepest = max(len(levels) if source.native(p).variable.has_levels else 1 for p in moving)
+    size = deepest * grid.rows * grid.columns * FLOAT32_BYTES
+    is_forecast = source.product is Product.FORECAST
+    inner = axes.lead_times if is_forecast else axes.innermost
+    chosen = recipe.storage.frames_per_shard or min(SHARD_BYTES // size, MOST_FRAMES_PER_SHARD)
+    return SourcePlan(
+        position=position,
+        recipe=entry,
+        source=source,
+        init_times=axes.init_times,
+        lead_times=axes.lead_times,
+        members=axes.members,
+        paths=moving,
+        levels=levels,
+        grid=grid,
+        frames_per_shard=max(1, min(chosen, len(inner))),
+        files=files,
+        static_files=static_files,
+        ignored=ignored,
+        static_paths=tuple(path for path in static if (grid.name, path) not in owned),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Axes:
+    """What the leading axes run over."""
+
+    init_times: Sequence[datetime] | None
+    lead_times: tuple[timedelta, ...]
+    members: tuple[int | None, ...]
+
+    @property
+    def innermost(self) -> Sequence[Any]:
+        """The last leading axis of what is no forecast."""
+        return self.members if self.members != (None,) else self.init_times or ()
+
+
+def _wanted(source: Source, entry: SourceRecipe, where: str) -> tuple[str, ...]:
+    """Paths of what is wanted of a source, in the order of its declaration.
+
+    Raises:
+        RecipeError: A variable is named that the access does not deliver.
+    """
+    access = source.access(entry.access)
+    delivered = source.natives if entry.access == FILES else source.delivered(access)
+    named = {*(entry.variables or ()), *entry.extra_variables}
+    # A short name means the static and the other variable of that name, where both are there.
+    at_hand = {n.variable.short_name for n in delivered if n.variable.path in named}
+    wanted = []
+    for native in source.natives:
+        path = native.variable.path
+        is_delivered = is_derived(path) or native in delivered
+        if path in named and not is_delivered and not (entry.statics and is_static(path)):
+            if native.variable.short_name in at_hand:
+                continue
+            raise RecipeError(
+                "the access does not deliver this variable",
+                where,
+                f"{path} by access {access.name}",
+                "give a file of static fields as statics:, or leave the variable out"
+                if is_static(path)
+                else "leave the variable out, or take another access",
+            )
+        is_default = entry.variables is None and not native.optional
+        if path in named or (is_default and is_delivered):
+            wanted.append(path)
+    return tuple(wanted)
+
+
+def _members(source: Source, entry: SourceRecipe) -> tuple[int | None, ...]:
+    return entry.members or source.members or (None,)
+
+
+def _expanded(paths: tuple[str, ...], recipe: Recipe, cache: Path) -> tuple[str, ...]:
+    """The files that globs of the recipe name."""
+    if not paths:
+        return ()
+    return tuple(str(path) for path in expand(paths, Path(recipe.base), cache=Cache(cache)))
+
+
+def _held_axes(entry: SourceRecipe, held: Holdings, axes: _Axes) -> _Axes:
+    """Times, lead times and members that were left out of the recipe mean what the files hold."""
+    init_times, lead_times, members = axes.init_times, axes.lead_times, axes.members
+    if init_times is None:
+        init_times = tuple(sorted({init for init, _, _ in held.moments}))
+    if entry.lead_times is None and held.moments:
+        lead_times = tuple(sorted({lead for _, lead, _ in held.moments}))
+    if not entry.members and members != (None,) and held.moments:
+        members = tuple(sorted({member for _, _, member in held.moments}, key=_number))
+    return _Axes(init_times, lead_times, members)
+
+
+def _number(member: int | None) -> int:
+    return -1 if member is None else member
+
+
+def _held_static(
+    entry: SourceRecipe, files: tuple[str, ...], source: Source, cache: Path, where: str
+) -> tuple[str, ...]:
+    """Static variables that the user's own files bring, and those that need none.
+
+    Raises:
+        RecipeError: The files hold none of them, or lack one that is named.
+    """
+    held = holdings_of(files, source, cache)
+    present = {path for path, _ in held.places if is_static(path)}
+    named = {path for path in entry.variables or () if is_static(path)}
+    absent = sorted(path for path in named - present if not is_derived(path))
+    if not present or absent:
+        raise RecipeError(
+            "the files of statics lack what is wanted",
+            f"{where}, statics",
+            f"{', '.join(absent) or 'no static field of the source'}; the files hold"
+            f" {sorted(present) or list(held.ignored[:8])}",
+            "name files that hold static fields of the source, by its short names",
+        )
+    declared = (variable.path for variable in source.variables)
+    return tuple(
+        path
+        for path in declared
+        if path in (named or present) or (is_derived(path) and not entry.variables)
+    )
+
+
+def _check_lead_times(source: Source, lead_times: Sequence[timedelta], where: str) -> None:
+    absent = sorted(set(lead_times) - set(source.lead_times))
+    if absent:
         raise RecipeError(
             "the source has no such lead time",
             where,
@@ -305,33 +254,6 @@ def _source_plan(
             f" {len(source.lead_times)} in all",
             "give lead times that the source has",
         )
-    if all(path.startswith(f"{Kind.STATIC}/") for path in paths):
-        raise RecipeError(
-            "nothing is wanted that changes in time",
-            where,
-            ", ".join(paths),
-            "add a variable that changes in time: static fields are written beside frames",
-        )
-    grid = native if entry.grid == NATIVE_GRID else Grid.regular(entry.grid)
-    has_static = grid.name not in owned and any(p.startswith(f"{Kind.STATIC}/") for p in paths)
-    deepest = max(len(levels) if source.native(p).variable.has_levels else 1 for p in paths)
-    size = deepest * grid.rows * grid.columns * FLOAT32_BYTES
-    inner = len(lead_times) if source.product is Product.FORECAST else len(init_times)
-    chosen = recipe.storage.frames_per_shard or min(SHARD_BYTES // size, MOST_FRAMES_PER_SHARD)
-    return SourcePlan(
-        position=position,
-        recipe=entry,
-        source=source,
-        init_times=init_times,
-        lead_times=lead_times,
-        paths=paths,
-        levels=levels,
-        grid=grid,
-        frames_per_shard=max(1, min(chosen, inner)),
-        files=files,
-        ignored=ignored,
-        has_static=has_static,
-    )
 
 
 def _no_frame(files: tuple[str, ...], ignored: tuple[str, ...], where: str) -> RecipeError:
@@ -349,7 +271,8 @@ def _held(
     """What was left out of the recipe means what the files hold."""
     if entry.variables is None:
         present = {path for path, _ in held.places}
-        paths = tuple(path for path in paths if path in present) or paths
+        held_or_derived = (path for path in paths if path in present or is_derived(path))
+        paths = tuple(held_or_derived) or paths
     if entry.levels is None:
         found = {level for path, level in held.places if level is not None and path in paths}
         levels = Levels(tuple(level for level in levels if level in found))
@@ -381,21 +304,3 @@ def placements_of(held: Holdings, where: str) -> tuple[Placement, ...]:
 def placement(held: Holdings, file: str, grid: int, where: str) -> Placement:
     """Where the fields of one grid of a file lie."""
     return placement_of(held.grids[file][grid], f"{where}, {file}")
-
-
-def blocks_of_moments(moments: Iterable[Moment], plan: SourcePlan) -> set[tuple[int, ...]]:
-    """Shard tasks, by block, that hold frames of any of these times."""
-    inits, leads = _positions(plan.init_times), _positions(plan.lead_times)
-    blocks = set()
-    for init_time, lead_time in moments:
-        if init_time in inits and lead_time in leads:
-            index = (
-                (inits[init_time], leads[lead_time]) if plan.is_forecast else (inits[init_time],)
-            )
-            blocks.add((*index[:-1], index[-1] // plan.frames_per_shard))
-    return blocks
-
-
-@lru_cache(maxsize=16)
-def _positions(values: Sequence[Any]) -> dict[Any, int]:
-    return {value: position for position, value in enumerate(values)}

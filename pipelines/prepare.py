@@ -10,8 +10,8 @@ from apache_beam import pvalue
 from aurora_prep.pipelines.beam_glue import (
     ABSENT,
     FAILED,
+    Asked,
     Keyed,
-    Requests,
     ShardFn,
     StatisticsFn,
     Work,
@@ -20,11 +20,13 @@ from aurora_prep.pipelines.beam_glue import (
     at_hand,
     changes,
     fetch,
+    has_companions,
     pending_requests,
     publish,
     reduce_changes,
 )
 from aurora_prep.pipelines.finish import Partial
+from aurora_prep.pipelines.throttle import Slot
 
 
 class Prepare(beam.PTransform):
@@ -43,19 +45,19 @@ class Prepare(beam.PTransform):
         sources = begin | "Sources" >> beam.Create(range(len(self.work.plan.sources)))
         fetched = (
             sources
-            | "Requests" >> self._do(pending_requests).with_output_types(Requests)
-            | "Spread" >> beam.Reshuffle()
-            | "Fetch" >> self._do(fetch).with_outputs(FAILED, main="files")
+            | "Requests" >> self._do(pending_requests).with_output_types(tuple[Slot, Asked])
+            | "BySlot" >> beam.GroupByKey()
+            | "Fetch" >> self._do(fetch).with_output_types(Keyed).with_outputs(FAILED, main="files")
         )
         known = sources | "AtHand" >> self._do(at_hand).with_output_types(Keyed)
-        shards = (
+        by_shard = (
             (fetched.files, known)
             | "References" >> beam.Flatten().with_output_types(Keyed)
             | "ByShard" >> beam.GroupByKey()
-            | "Shard" >> beam.ParDo(ShardFn(self.work)).with_outputs(ABSENT, main="statistics")
         )
-        statistics = shards.statistics | "Statistics" >> beam.CombinePerKey(StatisticsFn())
-        sides = map(pvalue.AsList, (statistics, shards[ABSENT], fetched[FAILED]))
+        partials, absent = self._shards(by_shard)
+        statistics = partials | "Statistics" >> beam.CombinePerKey(StatisticsFn())
+        sides = map(pvalue.AsList, (statistics, absent, fetched[FAILED]))
         once = begin | "Once" >> beam.Create([None])
         accounted = once | "Account" >> beam.Map(account, *sides, work=self.work)
         if self.work.site.recipe.statistics.differences:
@@ -71,6 +73,28 @@ class Prepare(beam.PTransform):
                 | "WithChanges" >> beam.CombinePerKey(StatisticsFn())
             )
         return accounted | "Publish" >> beam.Map(publish, pvalue.AsList(statistics), work=self.work)
+
+    def _shards(self, by_shard: pvalue.PCollection) -> tuple[pvalue.PCollection, ...]:
+        """Statistics of all shards, and what is absent; those with companions come after these."""
+        if not any(entry.recipe.companions for entry in self.work.plan.sources):
+            shards = by_shard | "Shard" >> self._shard()
+            return shards.statistics, shards[ABSENT]
+        alone, beside = by_shard | "HasCompanions" >> beam.Partition(
+            has_companions,  # type: ignore[arg-type]  # Beam takes any function here
+            2,
+            self.work,
+        )
+        first = alone | "Shard" >> self._shard()
+        waits = map(pvalue.AsList, (first.statistics, first[ABSENT]))
+        then = beside | "ShardBeside" >> self._shard(*waits)
+        return (
+            (first.statistics, then.statistics) | "BothStatistics" >> beam.Flatten(),
+            (first[ABSENT], then[ABSENT]) | "BothAbsent" >> beam.Flatten(),
+        )
+
+    def _shard(self, *waits: pvalue.AsSideInput) -> beam.ParDo:
+        shard = beam.ParDo(ShardFn(self.work), *waits).with_output_types(Partial)
+        return shard.with_outputs(ABSENT, main="statistics")
 
     def _do(self, function: Callable[..., Iterable[object]]) -> beam.ParDo:
         return beam.ParDo(WorkFn(function, self.work))

@@ -1,10 +1,15 @@
-"""Progress: frames done, rate and time left; one line on a terminal, plain lines in a log."""
+"""Progress: frames done, rate and time left; one line on a terminal, plain lines in a log.
+
+What is done in this very process is counted as it happens; what other
+processes do is looked up where they leave it (``ledger_watch.py``).
+"""
 
 from __future__ import annotations
 
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Self, TextIO
 
@@ -13,6 +18,7 @@ from aurora_prep.providers.progress import Progress, Step
 TERMINAL_SECONDS = 0.5
 LOG_SECONDS = 15.0
 MINUTE = 60
+LOOKING = 20  # seconds of pause for a second of looking
 
 
 @dataclass(slots=True)
@@ -29,6 +35,37 @@ class _Count:
 
 
 COUNT = _Count()
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How far a run is.
+
+    Attributes:
+        frames: Frames done, those of former runs included.
+        stored: Requests answered in this run.
+        cached: Requests whose answers were in the cache.
+        bytes: Bytes downloaded.
+        text: What happens, for as long as no frame is done.
+    """
+
+    frames: int = 0
+    stored: int = 0
+    cached: int = 0
+    bytes: int = 0
+    text: str = ""
+
+
+def counted() -> Counts:
+    """What this process has counted."""
+    with COUNT.lock:
+        return Counts(
+            COUNT.frames,
+            COUNT.stored,
+            COUNT.cached,
+            COUNT.bytes + sum(COUNT.on_their_way.values()),
+            COUNT.text,
+        )
 
 
 def watch(step: Progress) -> None:
@@ -59,10 +96,17 @@ class Display:
         frames: Frames planned.
         before: Frames done before this run.
         stream: Where to write; the standard error stream by default.
+        look: Tells how far the run is.
     """
 
-    def __init__(self, frames: int, before: int = 0, stream: TextIO | None = None) -> None:
-        self.frames, self.before = frames, before
+    def __init__(
+        self,
+        frames: int,
+        before: int = 0,
+        stream: TextIO | None = None,
+        look: Callable[[], Counts] = counted,
+    ) -> None:
+        self.frames, self.before, self.look = frames, before, look
         self.stream = stream or sys.stderr
         self.terminal = self.stream.isatty()
         self.stop = threading.Event()
@@ -86,27 +130,30 @@ class Display:
     def line(self) -> str:
         """The state of the run in one line."""
         seconds = max(0.0, time.monotonic() - self.start)
-        with COUNT.lock:
-            done, stored, cached = min(COUNT.frames, self.frames), COUNT.stored, COUNT.cached
-            fresh = done - self.before
-            megabytes = (COUNT.bytes + sum(COUNT.on_their_way.values())) / 1e6
-            step = COUNT.text
+        counts = self.look()
+        done, megabytes = min(counts.frames, self.frames), counts.bytes / 1e6
+        fresh = done - self.before
         parts = [f"{done}/{self.frames} frames"]
         if fresh > 0 and seconds:
             rate = fresh / seconds
             parts.append(f"{rate:.2f} frames/s" if rate < 100 else f"{rate:.0f} frames/s")  # noqa: PLR2004
             parts.append(f"{_clock((self.frames - done) / rate)} left")
-        elif step:
-            parts.append(step)
-        if stored or megabytes:
-            parts.append(f"{stored} downloads, {megabytes:.0f} MB")
-        if cached:
-            parts.append(f"{cached} from the cache")
+        elif counts.text:
+            parts.append(counts.text)
+        if counts.stored or megabytes:
+            parts.append(f"{counts.stored} downloads, {megabytes:.0f} MB")
+        if counts.cached:
+            parts.append(f"{counts.cached} from the cache")
         return ", ".join([*parts, f"{_clock(seconds)} gone"])
 
     def _run(self) -> None:
-        while not self.stop.wait(TERMINAL_SECONDS if self.terminal else LOG_SECONDS):
+        pause = TERMINAL_SECONDS if self.terminal else LOG_SECONDS
+        while not self.stop.wait(pause):
+            begin = time.monotonic()
             self._show()
+            # Looking must not become the work: a ledger in a bucket is slow to list.
+            took = time.monotonic() - begin
+            pause = max(TERMINAL_SECONDS if self.terminal else LOG_SECONDS, LOOKING * took)
 
     def _show(self, *, final: bool = False) -> None:
         line = self.line()

@@ -5,30 +5,33 @@ from __future__ import annotations
 import json
 import logging
 import os
-import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.runners.runner import PipelineState
+from apache_beam.runners.runner import PipelineResult, PipelineState
 
 import aurora_prep
 from aurora_prep.manifest import storage
 from aurora_prep.manifest.query import Manifest
 from aurora_prep.manifest.records import Status
+from aurora_prep.pipelines import dataflow
 from aurora_prep.pipelines.beam_glue import Work
-from aurora_prep.pipelines.engine import options_of, tune_memory
+from aurora_prep.pipelines.engine import is_in_process, options_of, tune_memory
+from aurora_prep.pipelines.engines import failure
+from aurora_prep.pipelines.ledger_watch import LedgerWatch
 from aurora_prep.pipelines.plan import Plan, make_plan
 from aurora_prep.pipelines.prepare import Prepare
-from aurora_prep.pipelines.progress import Display
+from aurora_prep.pipelines.progress import Display, counted
 from aurora_prep.pipelines.recipe import Recipe
 from aurora_prep.pipelines.split_statistics import DATASET
 from aurora_prep.pipelines.stages.shard import Site
 from aurora_prep.pipelines.stages.store import set_up_stores
-from aurora_prep.providers.cache import Cache
+from aurora_prep.providers import credentials_bucket
+from aurora_prep.providers.cache import Cache, bucket_of
 from aurora_prep.providers.credentials import Service
 from aurora_prep.providers.embedded import EmbeddedProvider
 from aurora_prep.providers.locks import locked
@@ -54,12 +57,14 @@ class Outcome:
         frames: Frames planned.
         done: Frames that were there before the run began.
         absent: Planned frames that are not written.
+        quirks: What is known to be odd about the planned times and variables.
     """
 
     root: str
     frames: int
     done: int
     absent: int
+    quirks: tuple[str, ...] = ()
 
     @property
     def had_nothing_to_do(self) -> bool:
@@ -84,7 +89,8 @@ def run(
         overwrite: Whether a dataset at the output is removed first.
         embedded: Whether the embedded provider answers instead of the real ones.
         beam_options: Words for Beam, such as ``--runner=FlinkRunner``.
-        cache: Folder for raw files; the user's cache where not given.
+        cache: Folder for raw files, or the URL of one in a bucket, for workers that
+            share no disk; the user's cache where not given.
         threads: Threads of a worker; 0 means one for each processor.
         show: Whether progress is shown.
 
@@ -92,6 +98,13 @@ def run(
         AuroraPrepError: In its four parts, whatever stops the run.
     """
     options = options_of(beam_options)
+    dataflow.check(
+        options,
+        output=recipe.output,
+        bucket=bucket_of(cache),
+        embedded=embedded,
+        inputs=[path for entry in recipe.sources for path in (*entry.paths, *entry.statics)],
+    )
     tune_memory()
     folder = Cache.open(cache).root
     site = Site(
@@ -101,7 +114,9 @@ def run(
         synthetic=embedded,
         created=_now(),
         software_version=aurora_prep.__version__,
-        threads=threads,
+        threads=threads or dataflow.threads_of(options),
+        bucket=bucket_of(cache),
+        credentials=credentials_bucket.chosen(),
     )
     plan = make_plan(recipe, site.contents)
     _check_statistics(plan)
@@ -110,19 +125,20 @@ def run(
             _remove(site.root)
         written = _begin(site)
         if written == plan.frames:
-            return Outcome(site.root, plan.frames, written, 0)
+            return Outcome(site.root, plan.frames, written, 0, plan.quirks)
         storage.sweep(site.root)
-        for entry in plan.sources:
-            set_up_stores(site.root, entry, recipe, synthetic=site.is_synthetic(entry))
+        set_up_stores(site.root, plan.sources, recipe, site.is_synthetic)
         with _provider(embedded=embedded and any(not e.files for e in plan.sources)) as service:
             work = Work(site, service, _incomplete(site.root))
             done = sum(len(task.frames) for entry in plan.sources for task in work.done(entry))
-            display = Display(plan.frames, done) if show else nullcontext()
-            with display:
+            with ExitStack() as stack:
+                if show:
+                    look = counted if is_in_process(options) else LedgerWatch(work)
+                    stack.enter_context(Display(plan.frames, done, look=look))
                 _run_pipeline(work, options)
     with Manifest.open(site.root) as manifest:
         absent = manifest.missing().num_rows
-    return Outcome(site.root, plan.frames, done, absent)
+    return Outcome(site.root, plan.frames, done, absent, plan.quirks)
 
 
 @contextmanager
@@ -173,55 +189,38 @@ def _now() -> datetime:
 def _run_pipeline(work: Work, options: Any) -> None:
     """Run the pipeline to its end; errors of workers come back as they were raised."""
     LOGGER_OF_WORKERS.addFilter(_not_ours)
+    failure.quieten()
+    runner = str(options.get_all_options(drop_default=True).get("runner"))
     pipeline = beam.Pipeline(options=options)
     _ = pipeline | "Prepare" >> Prepare(work)
     try:
-        state = pipeline.run().wait_until_finish()
+        state = _finished(pipeline.run())
     except AuroraPrepError as error:
-        raise _without_label(error) from error
-    except RuntimeError as error:
-        raise _carried(error) or error from error
+        raise failure.without_label(error) from error
+    except Exception as error:
+        told = failure.carried(error) or dataflow.failure(error)
+        raise told or failure.of_engine(error, runner) or error from error
     if state != PipelineState.DONE:
         raise EngineError(
             "the pipeline did not finish",
-            str(options.get_all_options(drop_default=True).get("runner")),
+            f"--runner={runner}",
             f"state {state}",
             "look at the engine's log, then run the recipe again: what is done stays done",
         )
 
 
+def _finished(result: PipelineResult) -> str:
+    """The state a job ends in; an interrupted launcher takes its job along."""
+    try:
+        return str(result.wait_until_finish())
+    except KeyboardInterrupt:
+        result.cancel()
+        raise
+
+
 def _not_ours(record: logging.LogRecord) -> bool:
     """Whether a worker's log record is about anything but an error that we report ourselves."""
     return LOGGER.isEnabledFor(logging.INFO) or not isinstance(record.msg, AuroraPrepError)
-
-
-def _without_label(error: AuroraPrepError) -> AuroraPrepError:
-    """The error without the label of the Beam step that Beam added to its first part."""
-    problem, *rest = error.args
-    return type(error)(problem.split(" [while running")[0], *rest)
-
-
-def _carried(error: RuntimeError) -> AuroraPrepError | None:
-    """The error of ours that an engine reports as the text of a traceback."""
-    text = str(error)
-    for kind in _descendants(AuroraPrepError):
-        _, found, rest = text.rpartition(f"{kind.__name__}: ")
-        parts = [line.strip() for line in rest.splitlines()[:4]]
-        labels = ("where: ", "found: ", "fix: ")
-        if (
-            found
-            and len(parts) == 1 + len(labels)
-            and all(part.startswith(label) for part, label in zip(parts[1:], labels, strict=True))
-        ):
-            told = [part.split(":", 1)[1].strip() for part in parts[1:]]
-            return _without_label(kind(parts[0], *told))
-    return None
-
-
-def _descendants(kind: type[AuroraPrepError]) -> Iterator[type[AuroraPrepError]]:
-    for child in kind.__subclasses__():
-        yield from _descendants(child)
-        yield child
 
 
 @contextmanager
@@ -231,7 +230,7 @@ def _provider(*, embedded: bool) -> Iterator[Service]:
         return
     with EmbeddedProvider() as provider:
         LOGGER.info("the embedded provider answers: every value is synthetic")
-        yield Service.embedded(provider.url, provider.key)
+        yield Service.embedded(provider.url, provider.key, provider.buckets)
 
 
 def _begin(site: Site) -> int:
@@ -247,7 +246,7 @@ def _begin(site: Site) -> int:
         "synthetic": site.synthetic,
     }
     if storage.exists(place):
-        found = json.loads(storage.get(place))
+        found = _claim(place)
         if (found["digest"], found["synthetic"]) != (site.recipe.digest, site.synthetic):
             was = "synthetic, " if found["synthetic"] else ""
             raise WriteError(
@@ -269,6 +268,26 @@ def _begin(site: Site) -> int:
         return 0
     with Manifest.open(site.root) as manifest:
         return manifest.query(status=Status.WRITTEN).num_rows
+
+
+def _claim(place: str) -> dict[str, Any]:
+    """What the dataset at the output was made of.
+
+    Raises:
+        WriteError: The note is damaged.
+    """
+    text = storage.get(place)
+    try:
+        found: dict[str, Any] = json.loads(text)
+        _ = found["digest"], found["synthetic"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise WriteError(
+            "the note of the dataset's recipe is damaged",
+            place,
+            f"{text[:40]!r} ({type(error).__name__})",
+            "bring the file back, give --overwrite to start anew, or another --out",
+        ) from error
+    return found
 
 
 def _incomplete(root: str) -> frozenset[str]:
@@ -311,7 +330,4 @@ def _remove(root: str) -> None:
             "empty the folder yourself, if that is what you want",
         )
     # The claim goes last: an interrupted removal can be repeated.
-    for name in sorted(storage.tree(root), key=lambda name: (name == BEGUN, name)):
-        storage.delete(storage.join(root, name))
-    if (folder := storage.local_path(root)) is not None:
-        shutil.rmtree(folder)
+    storage.clear(root, last=BEGUN)

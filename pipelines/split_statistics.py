@@ -15,8 +15,8 @@ from aurora_prep.manifest.query import Manifest
 from aurora_prep.manifest.records import Status
 from aurora_prep.normalisation import ShardStatistics, Statistics, finish
 from aurora_prep.normalisation.netcdf import to_netcdf
-from aurora_prep.pipelines.plan import SourcePlan
 from aurora_prep.pipelines.recipe import Recipe
+from aurora_prep.pipelines.source_plan import SourcePlan
 from aurora_prep.pipelines.stages.stored import Frames, Held, recompute
 from aurora_prep.sources.spec import FrameKey, ManifestError, Product
 

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+# A library of the browser's driver brings a plugin that warns, and warnings are errors here.
+os.environ.setdefault("HYPOTHESIS_NO_PLUGINS", "1")
+
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:

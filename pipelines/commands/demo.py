@@ -13,8 +13,10 @@ NEXT = """\
 Every value above is synthetic: analytic fields from the embedded provider.
 Try next:
   aurora-prep manifest {root} query --valid-from 2020-01-01T06
+  aurora-prep manifest {root} samples --lead 6h
   aurora-prep statistics {root}
   aurora-prep verify {root} --deep
+  aurora-prep report {root} --out report.html
   python -c "import xarray; print(xarray.open_zarr('{root}/era5/0.25.zarr'))"
 For real data, log in to the Climate Data Store once (~/.cdsapirc), write a recipe, then:
   aurora-prep plan RECIPE
@@ -23,7 +25,7 @@ For real data, log in to the Climate Data Store once (~/.cdsapirc), write a reci
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the command."""
-    command = commands.add_parser("demo", help="one day of ERA5 from the embedded provider")
+    command = commands.add_parser("demo", help="every family of data from the embedded provider")
     command.add_argument("--out", metavar="DIR", default="./out/demo", help="output")
     command.set_defaults(function=run)
 
@@ -38,8 +40,8 @@ def run(args: argparse.Namespace) -> int:
     with resources.as_file(place) as path:
         recipe = Recipe.load(path, output=args.out)
     show.line(
-        "One day of ERA5 at full size, 4 frames of 69 fields of 721 x 1440, from the embedded"
-        f" provider into {args.out}"
+        "Weather, forecasts, air pollution and ocean waves at full size, a few frames and levels"
+        f" of each, from the embedded provider into {args.out}"
     )
     cache = Path(args.out).parent / f"{Path(args.out).name}-cache"
     outcome = run_recipe(recipe, embedded=True, cache=str(cache))

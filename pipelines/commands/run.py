@@ -18,7 +18,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     command.add_argument(
         "--embedded", action="store_true", help="rehearse with the embedded provider (synthetic)"
     )
-    command.add_argument("--cache", metavar="DIR", help="folder for raw files")
+    command.add_argument("--cache", metavar="URL", help="folder for raw files, here or in a bucket")
     command.add_argument(
         "--threads", type=int, default=0, metavar="N", help="threads of a worker; default: all"
     )
@@ -44,6 +44,8 @@ def run(args: argparse.Namespace) -> int:
     if not args.json and outcome.had_nothing_to_do:
         show.line(f"nothing to do: all {outcome.frames:,} frames are there already")
     print_summary(outcome.root, json=args.json)
+    for quirk in () if args.json else outcome.quirks:
+        show.line(f"quirk: {quirk}")
     return 1 if outcome.absent else 0
 
 

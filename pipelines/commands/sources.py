@@ -7,7 +7,7 @@ from typing import Any
 
 from aurora_prep import sources
 from aurora_prep.pipelines.commands import show
-from aurora_prep.sources.spec import HOUR, Cds, Quirk, Source
+from aurora_prep.sources.spec import HOUR, Access, Cds, Files, Http, Mars, Quirk, Source, Zarr
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -64,10 +64,11 @@ def _print(source: Source) -> None:
         show.line(f"  lead times   {first} to {last} h, {len(source.lead_times)} in all")
     if len(source.levels):
         show.line(f"  levels       {', '.join(map(str, source.levels))} hPa")
+    if source.members:
+        show.line(f"  members      {source.members[0]} to {source.members[-1]}")
     for access in source.accesses:
-        collections = access.collections if isinstance(access, Cds) else ()
-        names = ", ".join(collection.dataset for collection in collections)
-        show.line(f"  access       {access.name}{f': {names}' if names else ''}")
+        places = ", ".join(_places(access))
+        show.line(f"  access       {access.name}{f': {places}' if places else ''}")
     show.line(f"  licence      {source.licence}")
     show.line(f"  attribution  {source.attribution}")
     for note in source.notes:
@@ -76,18 +77,34 @@ def _print(source: Source) -> None:
         show.line(f"  quirk        {quirk}")
     show.line()
     show.columns(
-        ("variable", "units", "standard name", "long name", "request name"),
+        ("variable", "units", "standard name", "long name", "request name", ""),
         [
             (
                 native.variable.path,
                 native.variable.units,
                 native.variable.standard_name or "-",
                 native.variable.long_name,
-                native.request,
+                native.request or "own file, or the grid",
+                "optional" if native.optional else "",
             )
             for native in source.natives
         ],
     )
+
+
+def _places(access: Access) -> tuple[str, ...]:
+    """What an access reads, in the provider's own words."""
+    match access:
+        case Cds():
+            return tuple(collection.dataset for collection in access.collections)
+        case Mars():
+            return tuple(dict.fromkeys(branch.place for branch in access.branches))
+        case Http():
+            return (access.url,)
+        case Zarr():
+            return tuple(store.url for store in access.stores)
+        case Files():
+            return ()
 
 
 def _plain(source: Source) -> dict[str, Any]:
@@ -101,7 +118,9 @@ def _plain(source: Source) -> dict[str, Any]:
         "cadence_hours": source.cadence // HOUR,
         "lead_hours": [lead // HOUR for lead in source.lead_times],
         "first": source.first.isoformat(),
+        "members": list(source.members),
         "accesses": [access.name for access in source.accesses],
+        "places": {access.name: list(_places(access)) for access in source.accesses},
         "licence": source.licence,
         "attribution": source.attribution,
         "notes": list(source.notes),
@@ -114,6 +133,7 @@ def _plain(source: Source) -> dict[str, Any]:
                 "standard_name": native.variable.standard_name,
                 "long_name": native.variable.long_name,
                 "request": native.request,
+                "optional": native.optional,
             }
             for native in source.natives
         ],

@@ -17,7 +17,7 @@ from typing import Any
 
 from aurora_prep.sources.spec import DecodeError, digest_of
 
-FORMAT = 2  # raised when the form of the kept contents changes
+FORMAT = 3  # raised when the form of the kept contents changes
 PRESSURE = "pressure"
 SURFACE = "surface"
 MAGIC = {b"GRIB": "grib", b"\x89HDF": "netcdf", b"CDF\x01": "netcdf", b"CDF\x02": "netcdf"}
@@ -45,6 +45,8 @@ class FieldRef:
         grid: Position in ``Contents.grids``.
         origin: How the archive says it was made, such as ``an`` or ``fc``;
             empty where the file does not say.
+        hours: Hours that an accumulation runs over, up to the valid time; 0 where
+            the value is of an instant, or the file does not say.
     """
 
     file: str
@@ -60,6 +62,7 @@ class FieldRef:
     label: str
     grid: int
     origin: str = ""
+    hours: int = 0
 
     @property
     def valid_time(self) -> datetime:
@@ -163,7 +166,7 @@ def _head(ref: FieldRef) -> list[Any]:
 
 
 def _tail(ref: FieldRef) -> list[Any]:
-    return [ref.member, ref.label, ref.grid, ref.origin]
+    return [ref.member, ref.label, ref.grid, ref.origin, ref.hours]
 
 
 def _load(text: str, file: str) -> Contents:

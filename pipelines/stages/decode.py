@@ -26,11 +26,22 @@ from aurora_prep.pipelines.stages.contents import (
 )
 from aurora_prep.pipelines.stages.grib import read_grib, read_ranges, scan_grib
 from aurora_prep.pipelines.stages.netcdf import read_netcdf, scan_netcdf
-from aurora_prep.sources.spec import HOUR, DecodeError, Kind, Native, Product, Source
+from aurora_prep.pipelines.stages.zarr import read_zarr
+from aurora_prep.providers.zarr_store import StoreAddress
+from aurora_prep.sources.spec import (
+    HOUR,
+    DecodeError,
+    Kind,
+    Native,
+    Product,
+    Source,
+    StepType,
+)
 
-Moment = tuple[datetime, timedelta]
+Moment = tuple[datetime, timedelta, int | None]
 Place = tuple[str, int | None]
-STATIC: Moment = (datetime.min, timedelta(0))
+FINAL, PRELIMINARY = "1", "5"  # expver of ERA5 and of ERA5T
+STATIC: Moment = (datetime.min, timedelta(0), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +49,9 @@ class Holdings:
     """What files hold of a source.
 
     Attributes:
-        fields: ``((path, level), (init_time, lead_time))`` to the field;
-            static fields are kept under ``STATIC``.
+        fields: ``((path, level), (init_time, lead_time, member))`` to the field;
+            static fields are kept under ``STATIC``. The member is ``None`` of
+            sources that are no ensemble, whatever their files say.
         grids: Description of the grid of each file's fields, by file.
         ignored: What the files hold that the source does not declare.
     """
@@ -123,12 +135,15 @@ def decode(ref: FieldRef) -> NDArray[np.float32]:
     """Read one field in the order of its file.
 
     Returns:
-        ``(rows, columns)`` from NetCDF, ``(points,)`` from GRIB, float32, in
-        the file's own units; NaN where the file says missing.
+        ``(rows, columns)`` from NetCDF and Zarr, ``(points,)`` from GRIB,
+        float32, in the file's own units; NaN where the file says missing.
 
     Raises:
         DecodeError: The field cannot be read.
+        FetchError: It is in a Zarr store that has not got it, or does not answer.
     """
+    if StoreAddress.is_address(ref.file):
+        return read_zarr(ref)
     return read_netcdf(ref) if isinstance(ref.place[0], str) else read_grib(ref, read_ranges(ref))
 
 
@@ -163,12 +178,16 @@ class _Matcher:
 def _strange(source: Source, ref: FieldRef, place: Place) -> str | None:
     """Why a field cannot be of this source though its variable is; ``None`` when it can.
 
-    An analysis never lies ahead of its start. Static fields are taken from anywhere.
+    An analysis never lies ahead of its start. What is accumulated belongs to the hour that
+    ends at its valid time, as ERA5 delivers it: nothing is divided or subtracted, so longer
+    sums are refused. Static fields are taken from anywhere.
     """
     if place[0].startswith(f"{Kind.STATIC}/"):
         return None
     if source.product is Product.ANALYSIS and ref.lead_time:
         return f"{ref.lead_time // HOUR} h ahead"
+    if source.native(place[0]).variable.step_type is StepType.ACCUMULATED and ref.hours > 1:
+        return f"accumulated over {ref.hours} h and not over one"
     if source.origins and ref.origin and ref.origin not in source.origins:
         return f"of type {ref.origin}"
     return None
@@ -177,20 +196,33 @@ def _strange(source: Source, ref: FieldRef, place: Place) -> str | None:
 def _moment(ref: FieldRef, place: Place, source: Source) -> Moment:
     if place[0].startswith(f"{Kind.STATIC}/"):
         return STATIC
+    member = ref.member if source.members else None
     if source.product is Product.FORECAST:
-        return ref.init_time, ref.lead_time
-    return ref.valid_time, timedelta(0)
+        return ref.init_time, ref.lead_time, member
+    return ref.valid_time, timedelta(0), member
+
+
+def _version(ref: FieldRef) -> str:
+    """The version of the product without the zeros before it."""
+    return ref.label.lstrip("0")
 
 
 def _replaces(key: tuple[Place, Moment], ref: FieldRef, other: FieldRef) -> bool:
     """Settle two fields for one place: the same twice is fine, two answers are not.
 
     Static fields are repeated at every time by some stores; the earliest counts.
+    Where ERA5 overlaps its preliminary version, the final one counts; of files
+    that have a version as a dimension, the one that is not empty.
     """
     if key[1] == STATIC:
         return ref.init_time < other.init_time
-    if np.array_equal(decode(ref), decode(other), equal_nan=True):
+    one, two = decode(ref), decode(other)
+    if np.array_equal(one, two, equal_nan=True):
         return False
+    if {_version(ref), _version(other)} == {FINAL, PRELIMINARY}:
+        if np.isnan(one).all() or np.isnan(two).all():
+            return not np.isnan(one).all()
+        return _version(ref) == FINAL
     raise DecodeError(
         "two different fields claim the same variable, level and time",
         f"{key[0][0]} in {ref.file}",

@@ -229,7 +229,16 @@ def _field(
         label=_text(handle, "expver"),
         grid=grid,
         origin=_text(handle, "dataType"),
+        hours=_accumulated(handle),
     )
+
+
+def _accumulated(handle: int) -> int:
+    """Hours of an accumulation; 0 for an instant."""
+    if _text(handle, "stepType") != "accum":
+        return 0
+    start, end = (ec.codes_get_long(handle, key) for key in ("startStep", "endStep"))
+    return int(end - start)
 
 
 def _moment(day: int, time: int) -> datetime:

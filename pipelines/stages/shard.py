@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -32,16 +32,24 @@ from aurora_prep.manifest.records import (
 )
 from aurora_prep.manifest.tokens import tokens_of
 from aurora_prep.normalisation import FieldReduction, ShardStatistics
-from aurora_prep.pipelines.plan import ShardTask, SourcePlan
 from aurora_prep.pipelines.recipe import Recipe
+from aurora_prep.pipelines.source_plan import ShardTask, SourcePlan
+from aurora_prep.pipelines.stages.companions import lone_frames
 from aurora_prep.pipelines.stages.decode import STATIC, Holdings, Moment, decode, holdings_of
+from aurora_prep.pipelines.stages.derived import derive, is_derived
 from aurora_prep.pipelines.stages.harmonise import Placement, check_values, harmonise, placement_of
 from aurora_prep.pipelines.stages.regrid import Regrid
 from aurora_prep.pipelines.stages.statistics import reduce
 from aurora_prep.pipelines.stages.write import Layout, assemble_shard, checksum, encode_field
+from aurora_prep.pipelines.stages.zarr_holdings import holdings_in_store
+from aurora_prep.pipelines.zarr_source import wanted_of
+from aurora_prep.providers.cache import Cache
+from aurora_prep.providers.shared_cache import SharedCache
+from aurora_prep.providers.zarr_store import StoreAddress
 from aurora_prep.sources.spec import (
     AuroraPrepError,
     DecodeError,
+    FetchError,
     FrameKey,
     HarmoniseError,
     RegridError,
@@ -65,6 +73,8 @@ class Site:
         created: Time of the run, for the manifest.
         software_version: Version of this software.
         threads: Threads of a worker; 0 means one for each processor.
+        bucket: Folder of a bucket behind the cache, for workers that share no disk.
+        credentials: Folder of a private bucket with credentials, for the same workers.
     """
 
     root: str
@@ -74,10 +84,20 @@ class Site:
     created: datetime
     software_version: str
     threads: int = 0
+    bucket: str | None = None
+    credentials: str | None = None
 
     def is_synthetic(self, plan: SourcePlan) -> bool:
         """Whether the embedded provider makes up the values of a source."""
         return self.synthetic and not plan.files
+
+    @property
+    def answers(self) -> Cache:
+        """The cache of raw answers."""
+        root = self.cache / "requests"
+        if self.bucket is None:
+            return Cache(root)
+        return SharedCache.beside(root, storage.join(self.bucket, "requests"))
 
     @property
     def contents(self) -> Path:
@@ -125,9 +145,9 @@ class _Done:
 class _FrameRefusedError(Exception):
     """A frame must be left out of the shard; the others stay."""
 
-    def __init__(self, frame: FrameKey, reason: str) -> None:
-        super().__init__(frame, reason)
-        self.frame, self.reason = frame, reason
+    def __init__(self, frame: FrameKey, status: Status, reason: str) -> None:
+        super().__init__(frame, status, reason)
+        self.frame, self.status, self.reason = frame, status, reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,30 +237,38 @@ class BegunShard:
 
 
 def begin_shard(
-    plan: SourcePlan, task: ShardTask, files: tuple[RawFile, ...], site: Site
+    plan: SourcePlan,
+    task: ShardTask,
+    files: tuple[RawFile, ...],
+    site: Site,
+    companions: Sequence[SourcePlan] = (),
 ) -> BegunShard:
     """Do every field of a shard; its bytes are written while the caller goes on.
 
     A frame of which a field is absent is recorded as missing, one of which a
     field is damaged or implausible as rejected, each with the reason; neither
-    is written. The other frames of the shard are. A shard of which nothing
-    was there to write leaves no part, so that the next run asks again.
+    is written. A frame that lacks one of a companion beside it is missing too.
+    The other frames of the shard are written. A shard of which nothing was
+    there to write leaves no part, so that the next run asks again.
 
     Args:
         plan: The plan of the source.
         task: The shard.
         files: Raw files that hold its fields, and maybe more.
         site: Where the run works.
+        companions: Plans of sources of which every frame needs one; they are done.
 
     Raises:
         DecodeError: A raw file is damaged.
+        FetchError: A Zarr store does not answer.
         HarmoniseError: A static field is not what was declared.
         WriteError: The output cannot be written.
     """
     names = tuple(sorted(raw.path for raw in files if raw.path))
     failures = "; ".join(f"{f.failure[0]}: {f.failure[2]}" for f in files if f.failure)
-    held = holdings_of(names, plan.source, site.contents)
-    refused, absences = _absent(plan, task, held, failures)
+    held = _held(plan, task, names, site)
+    lone = dict(lone_frames(task, companions, site.root)) if companions else {}
+    refused, absences = _absent(plan, task, held, failures, lone)
     begun = BegunShard(
         plan=plan, task=task, files=files, site=site, held=held, refused=refused, absences=absences
     )
@@ -253,22 +281,35 @@ def begin_shard(
             details, statistics = worker.run()
         except _FrameRefusedError as refusal:
             worker.undo()
-            refused[refusal.frame] = (Status.REJECTED, refusal.reason)
+            refused[refusal.frame] = (refusal.status, refusal.reason)
             continue
         return replace(
             begun, objects=tuple(worker.objects), details=tuple(details), statistics=statistics
         )
 
 
+def _held(plan: SourcePlan, task: ShardTask, names: tuple[str, ...], site: Site) -> Holdings:
+    """What the files hold; of a Zarr store, what it holds of this shard."""
+    if any(map(StoreAddress.is_address, names)):
+        return holdings_in_store(names[0], plan.source, wanted_of(plan, task))
+    return holdings_of(names, plan.source, site.contents)
+
+
 def _absent(
-    plan: SourcePlan, task: ShardTask, held: Holdings, failures: str
+    plan: SourcePlan,
+    task: ShardTask,
+    held: Holdings,
+    failures: str,
+    lone: Mapping[FrameKey, str],
 ) -> tuple[dict[FrameKey, tuple[Status, str]], tuple[Absence, ...]]:
     """Frames that lack a field; and, when nothing is left to write, all that is absent."""
     if task.is_static:
-        lacking = _lacking(plan, plan.static_variables, STATIC, held)
+        fetched = tuple(v for v in plan.static_variables if not is_derived(v.path))
+        lacking = _lacking(plan, fetched, STATIC, held)
         return {}, (Absence(plan.position, None, failures or lacking),) if lacking else ()
-    absent = ((f, _lacking(plan, plan.variables, _moment(plan, f), held)) for f in task.frames)
+    absent = ((f, _lacking(plan, plan.variables, _moment(f), held)) for f in task.frames)
     refused = {f: (Status.MISSING, failures or reason) for f, reason in absent if reason}
+    refused |= {f: (Status.MISSING, why) for f, why in lone.items() if f not in refused}
     if len(refused) < len(task.frames):
         return refused, ()
     return refused, tuple(
@@ -347,7 +388,11 @@ class _Worker:
     def _field(self, job: _Job) -> _Done:
         """Decode, harmonise, regrid, reduce and encode one field."""
         variable = job.variable
-        moment = STATIC if job.frame is None else _moment(self.plan, job.frame)
+        if is_derived(variable.path):
+            field = derive(variable.path, self.plan.grid)
+            encoded = encode_field(field, self._layout(variable).compressor())
+            return _Done(encoded, reduce(field, self.plan.grid))
+        moment = STATIC if job.frame is None else _moment(job.frame)
         ref = self.held.fields[(variable.path, job.level), moment]
         where = f"{self.plan.source.name}:{variable.path} @ {job.frame or 'static'}, {ref}"
         native = self.plan.source.native(variable.path)
@@ -364,10 +409,11 @@ class _Worker:
                 method = self.plan.recipe.method_of(variable.short_name)
                 field = self.regrid(field, placement, description, variable, method)
                 reduction = reduce(field, self.plan.grid)
-        except (DecodeError, HarmoniseError, RegridError) as error:
+        except (DecodeError, FetchError, HarmoniseError, RegridError) as error:
             if job.frame is None:
                 raise
-            raise _FrameRefusedError(job.frame, _one_line(error)) from error
+            status = Status.MISSING if isinstance(error, FetchError) else Status.REJECTED
+            raise _FrameRefusedError(job.frame, status, _one_line(error)) from error
         return _Done(encode_field(field, self._layout(variable).compressor()), reduction)
 
     def _placement(self, file: str, grid: int) -> Placement:
@@ -412,6 +458,7 @@ class _Worker:
             level=job.level,
             init_time=job.frame.init_time if job.frame else None,
             lead_time=job.frame.lead_time if job.frame else None,
+            member=job.frame.member if job.frame else None,
             minimum=reduction.minimum,
             maximum=reduction.maximum,
             mean=reduction.mean,
@@ -444,10 +491,8 @@ def _lacking(
     return f"not in the files: {'; '.join(named)}"
 
 
-def _moment(plan: SourcePlan, frame: FrameKey) -> Moment:
-    if plan.is_forecast:
-        return frame.init_time, frame.lead_time
-    return frame.valid_time, frame.lead_time
+def _moment(frame: FrameKey) -> Moment:
+    return frame.init_time, frame.lead_time, frame.member
 
 
 def _frame_record(
@@ -459,7 +504,7 @@ def _frame_record(
     files: tuple[RawFile, ...],
     site: Site,
 ) -> FrameRecord:
-    moment = _moment(plan, frame)
+    moment = _moment(frame)
     refs = [ref for (_, at), ref in held.fields.items() if at == moment]
     status, reason = outcome or (Status.WRITTEN, None)
     used = {ref.file for ref in refs}

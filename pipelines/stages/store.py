@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import dask.array
@@ -18,8 +18,8 @@ import xarray_beam as xbeam
 from zarr.codecs import BloscCodec
 
 from aurora_prep.manifest import storage
-from aurora_prep.pipelines.plan import SourcePlan
 from aurora_prep.pipelines.recipe import Recipe
+from aurora_prep.pipelines.source_plan import SourcePlan
 from aurora_prep.pipelines.stages.shard import layout_of
 from aurora_prep.sources.spec import HOUR, Variable, WriteError
 
@@ -29,32 +29,46 @@ LONGITUDE = {"standard_name": "longitude", "units": "degrees_east", "axis": "X"}
 LEVEL = {"standard_name": "air_pressure", "units": "hPa", "axis": "Z", "positive": "down"}
 TIME = {"standard_name": "time", "axis": "T"}
 INIT_TIME = {"standard_name": "forecast_reference_time", "axis": "T"}
+MEMBER = {"standard_name": "realization", "axis": "E"}
 LEAD_TIME = {"standard_name": "forecast_period", "units": "hours"}
 
 
-def set_up_stores(root: str, plan: SourcePlan, recipe: Recipe, *, synthetic: bool) -> None:
-    """Write the metadata of a source's stores where they are not there yet, and check them.
+def set_up_stores(
+    root: str,
+    plans: Sequence[SourcePlan],
+    recipe: Recipe,
+    is_synthetic: Callable[[SourcePlan], bool],
+) -> None:
+    """Write the metadata of all stores where they are not there yet, and check them.
+
+    Static fields of one grid share a store, whichever entry of the recipe brings them.
 
     Args:
         root: The dataset.
-        plan: The plan of the source.
+        plans: The plans of all sources.
         recipe: The recipe.
-        synthetic: Whether the values come from the embedded provider.
+        is_synthetic: Whether the values of a source come from the embedded provider.
 
     Raises:
         WriteError: The output cannot be written, or holds another layout.
     """
-    attributes = _attributes(plan, synthetic=synthetic)
-    _set_up(root, plan.store, plan, plan.variables, recipe, attributes)
-    if plan.static_variables:
-        _set_up(root, plan.static_store, plan, plan.static_variables, recipe, attributes)
+    static: dict[str, list[SourcePlan]] = {}
+    for plan in plans:
+        attributes = _attributes([plan], synthetic=is_synthetic(plan))
+        _set_up(root, plan.store, plan, plan.variables, recipe, attributes)
+        if plan.static_paths:
+            static.setdefault(plan.static_store, []).append(plan)
+    for store, sharing in static.items():
+        variables = [variable for plan in sharing for variable in plan.static_variables]
+        attributes = _attributes(sharing, synthetic=any(map(is_synthetic, sharing)))
+        _set_up(root, store, sharing[0], variables, recipe, attributes)
 
 
 def template(plan: SourcePlan, variables: Sequence[Variable]) -> xr.Dataset:
     """The dataset as it will be read, without its values.
 
     Returns:
-        Lazy dataset of dims ``([time | init_time, lead_time,] [level,]
+        Lazy dataset of dims ``([time | init_time, [member,] lead_time,] [level,]
         latitude, longitude)``, float32, with coordinates and CF attributes.
     """
     coords: dict[str, Any] = {
@@ -152,6 +166,8 @@ def _leading(plan: SourcePlan, name: str) -> tuple[str, np.ndarray[Any, Any], di
     if name == "lead_time":
         hours = np.array([lead // HOUR for lead in plan.lead_times], np.int32)
         return name, hours, LEAD_TIME
+    if name == "member":
+        return name, np.array(plan.members, np.int32), MEMBER
     times = np.array([np.datetime64(time, "ns") for time in plan.init_times])
     return name, times, TIME if name == "time" else INIT_TIME
 
@@ -165,14 +181,21 @@ def _variable_attributes(variable: Variable) -> dict[str, str]:
     return names | ({"standard_name": variable.standard_name} if variable.standard_name else {})
 
 
-def _attributes(plan: SourcePlan, *, synthetic: bool) -> dict[str, Any]:
+def _attributes(plans: Sequence[SourcePlan], *, synthetic: bool) -> dict[str, Any]:
     made_up = "SYNTHETIC: analytic fields of the embedded provider, not weather"
+    sources = [plan.source for plan in plans]
+    titles = _each(source.title for source in sources)
     return {
         "Conventions": "CF-1.11",
-        "title": f"{plan.source.title}, {plan.grid.name} degrees, prepared for Aurora",
-        "source": made_up if synthetic else plan.source.title,
-        "product": str(plan.source.product),
-        "licence": "none: synthetic" if synthetic else plan.source.licence,
-        "attribution": made_up if synthetic else plan.source.attribution,
+        "title": f"{titles}, {plans[0].grid.name} degrees, prepared for Aurora",
+        "source": made_up if synthetic else titles,
+        "product": _each(str(source.product) for source in sources),
+        "licence": "none: synthetic" if synthetic else _each(s.licence for s in sources),
+        "attribution": made_up if synthetic else _each(s.attribution for s in sources),
         "synthetic": int(synthetic),
     }
+
+
+def _each(texts: Iterable[str]) -> str:
+    """Every text once."""
+    return "; ".join(dict.fromkeys(texts))

@@ -49,3 +49,19 @@ def test_no_order_crashes(imports):
 def test_all_modules_are_imported_from_the_last_to_the_first(modules):
     names = sorted((name for name in modules if not name.endswith("__main__")), reverse=True)
     run(IMPORTS_ALL.format(names=names) + USE)
+
+
+def test_the_front_door_has_the_public_names_and_opens_at_once():
+    run("""
+import sys
+import aurora_prep
+assert not {"xarray", "apache_beam", "duckdb", "numba"} & set(sys.modules)
+from aurora_prep import Manifest, Recipe, regrid, run
+from aurora_prep import sources
+assert Manifest.open and Recipe.load and callable(regrid) and callable(run)
+assert "era5" in sources.names()
+try:
+    aurora_prep.nothing
+except AttributeError:
+    print("well")
+""")

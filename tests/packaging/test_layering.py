@@ -14,29 +14,36 @@ MAY_IMPORT = {
     "regridding": ("sources.spec",),
     "normalisation": ("sources.spec",),
     "providers": ("sources.spec",),
-    "manifest": ("sources.spec", "normalisation"),
+    "manifest": ("sources.spec", "normalisation", "providers.remote"),
 }
 # The embedded provider serves what the sources declare.
 CATALOGUE_READERS = {"aurora_prep.providers.embedded.server"}
 BEAM = {
     "aurora_prep.pipelines.prepare": {"apache_beam"},
     "aurora_prep.pipelines.beam_glue": {"apache_beam", "xarray_beam"},
+    "aurora_prep.pipelines.dataflow": {"apache_beam"},
     "aurora_prep.pipelines.engine": {"apache_beam"},
+    "aurora_prep.pipelines.engines.processes": {"apache_beam"},
+    "aurora_prep.pipelines.engines.quiet_worker": {"apache_beam"},
+    "aurora_prep.pipelines.engines.words": {"apache_beam"},
+    "aurora_prep.pipelines.engines.worker": {"apache_beam"},
     "aurora_prep.pipelines.run": {"apache_beam"},
     "aurora_prep.pipelines.stages.store": {"xarray_beam"},
 }
 # What a distribution is called where it is not called as its import.
 DISTRIBUTIONS = {
     "apache_beam": "apache-beam",
+    "PIL": "pillow",
     "ecmwf": "ecmwf-datastores-client",
+    "ecmwfapi": "ecmwf-api-client",
     "google_crc32c": "google-crc32c",
     "xarray_beam": "xarray-beam",
     "yaml": "PyYAML",
 }
-# Needed without being imported: by ecCodes, by fsspec for gs://.
-SILENT = {"eccodeslib", "gcsfs"}
+# Needed without being imported: by ecCodes.
+SILENT = {"eccodeslib"}
 # Used where it happens to be installed.
-OPTIONAL = {"mir"}
+OPTIONAL = {"aurora", "mir", "torch"}
 
 
 def test_a_lower_layer_never_imports_a_higher_one(modules, targets):

@@ -8,7 +8,7 @@ from email.parser import Parser
 
 import pytest
 
-DATA = (".yaml", ".json", ".typed")
+DATA = (".css", ".js", ".json", ".typed", ".yaml")
 
 
 @pytest.fixture(scope="module")

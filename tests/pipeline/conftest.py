@@ -1,9 +1,11 @@
 """Runs that several tests look at, made once."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -91,3 +93,70 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, Path]:
     recipe = Recipe.parse(DAY, output=str(folder / "out"))
     outcome = run(recipe, embedded=True, cache=str(folder / "cache"), show=False)
     return outcome, folder / "cache"
+
+
+PERIOD = {"start": "2021-12-31T18", "end": "2022-01-01T18", "step": "6h"}
+HALF_DAYS = {"start": "2021-12-31T12", "end": "2022-01-01T12", "step": "12h"}
+FAMILIES: dict[str, Any] = {
+    "name": "families",
+    "output": "replaced",
+    "sources": [
+        {
+            "source": "era5",
+            "grid": "10",
+            "period": PERIOD,
+            "variables": ["2t", "t", "static/z", "lsm"],
+            "levels": [500, 850],
+        },
+        {
+            "source": "cams_analysis",
+            "grid": "10",
+            "period": {**HALF_DAYS, "end": "2022-01-02T12"},
+            "variables": ["pm2p5", "go3"],
+            "levels": [500, 850],
+        },
+        {"source": "era5_wave", "grid": "10", "period": PERIOD, "variables": ["swh", "mwd"]},
+        {
+            "source": "cams_forecast",
+            "grid": "15",
+            "period": HALF_DAYS,
+            "lead_time": {"start": "0h", "end": "24h", "step": "12h"},
+            "variables": ["pm10", "go3"],
+            "levels": [500],
+        },
+    ],
+    "splits": {"train": ["2021-12-31", "2021-12-31"], "validation": ["2022-01-01", "2022-01-02"]},
+    "storage": {"frames_per_shard": 2},
+}
+
+
+@dataclass(frozen=True)
+class Families:
+    """A dataset of all four families, and all that is needed to run its recipe again."""
+
+    root: Path
+    recipe: Recipe
+    cache: Path
+
+    def run(self) -> Outcome:
+        """What is left of the run, as at the time of the first one."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("SOURCE_DATE_EPOCH", EPOCH)
+            return run(self.recipe, embedded=True, cache=str(self.cache), show=False)
+
+    def copy(self, folder: Path) -> "Families":
+        """The same dataset elsewhere, to be harmed."""
+        shutil.copytree(self.root, folder / "out")
+        return Families(
+            folder / "out", Recipe.parse(FAMILIES, output=str(folder / "out")), self.cache
+        )
+
+
+@pytest.fixture(scope="session")
+def families(tmp_path_factory: pytest.TempPathFactory) -> Families:
+    """Weather, air pollution, waves and a forecast on coarse grids, made by one run."""
+    folder = tmp_path_factory.mktemp("families")
+    recipe = Recipe.parse(FAMILIES, output=str(folder / "out"))
+    made = Families(folder / "out", recipe, folder / "cache")
+    assert made.run().absent == 0
+    return made

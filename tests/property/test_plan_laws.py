@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from aurora_prep import sources
 from aurora_prep.pipelines.beam_glue import block_of, key_of
-from aurora_prep.pipelines.plan import SourcePlan, blocks_of_moments
 from aurora_prep.pipelines.recipe import Recipe, SourceRecipe
+from aurora_prep.pipelines.source_plan import SourcePlan, blocks_of_moments, is_static
 from aurora_prep.sources.spec import HOUR, FrameKey, Grid, Levels, Product, Timeline, digest_of
 
 ERA5 = sources.load("era5")
@@ -41,11 +41,11 @@ def plans(draw):
         source=source,
         init_times=period,
         lead_times=leads,
-        paths=paths,
+        paths=tuple(path for path in paths if not is_static(path)),
         levels=Levels((500, 850)),
         grid=Grid.regular("30"),
         frames_per_shard=draw(st.integers(1, 12)),
-        has_static=draw(st.booleans()),
+        static_paths=tuple(filter(is_static, paths)) if draw(st.booleans()) else (),
     )
 
 
@@ -67,7 +67,7 @@ def test_a_block_is_found_from_its_key_and_from_its_frames(plan):
         assert (position, block_of(plan, key)) == (plan.position, task.block)
         assert plan.task_at(task.block) == task
         for frame in task.frames:
-            moment = (frame.init_time, frame.lead_time)
+            moment = (frame.init_time, frame.lead_time, frame.member)
             assert blocks_of_moments([moment], plan) == {task.block}
 
 

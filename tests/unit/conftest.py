@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from aurora_prep import sources
-from aurora_prep.pipelines.plan import SourcePlan
 from aurora_prep.pipelines.recipe import SourceRecipe
+from aurora_prep.pipelines.source_plan import SourcePlan, is_static
 from aurora_prep.sources.spec import HOUR, Files, Grid, Levels, Product, Source, Timeline
 
 import eccodes  # isort: skip  # after aurora_prep, which imports pyproj first
@@ -56,11 +56,11 @@ def make_source_plan() -> Callable[..., SourcePlan]:
             source=source,
             init_times=period,
             lead_times=lead_times,
-            paths=paths,
+            paths=tuple(path for path in paths if not is_static(path)),
             levels=Levels(levels),
             grid=Grid.regular(step),
             frames_per_shard=frames_per_shard,
-            has_static=has_static,
+            static_paths=tuple(filter(is_static, paths)) if has_static else (),
         )
 
     return make

@@ -142,7 +142,16 @@ def test_the_same_field_twice_counts_once(tmp_path, grib):
     assert len(holdings_of((str(path),), ERA5, tmp_path / "kept").fields) == 1
 
 
-@pytest.mark.parametrize("second", [{"expver": "0005"}, {}])
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_final_version_counts_where_both_are(tmp_path, grib, order):
+    path = tmp_path / "raw.grib"
+    both = grib(RAMP, setLocalDefinition=1), grib(RAMP + 5, setLocalDefinition=1, expver="0005")
+    path.write_bytes(b"".join(both[::order]))
+    (ref,) = holdings_of((str(path),), ERA5, tmp_path / "kept").fields.values()
+    assert ref.label == "0001"
+
+
+@pytest.mark.parametrize("second", [{"expver": "0002"}, {}])
 def test_two_answers_for_one_place_are_refused(tmp_path, grib, second):
     path = tmp_path / "raw.grib"
     path.write_bytes(
@@ -152,7 +161,7 @@ def test_two_answers_for_one_place_are_refused(tmp_path, grib, second):
         holdings_of((str(path),), ERA5, tmp_path / "kept")
     assert "two different fields" in raised.value.args[0]
     assert "version 0001" in raised.value.args[2]
-    assert not second or "version 0005" in raised.value.args[2]
+    assert not second or "version 0002" in raised.value.args[2]
 
 
 def test_a_static_field_repeated_in_time_counts_once(tmp_path, grib):
@@ -244,3 +253,20 @@ def test_a_file_that_shrank_after_it_was_scanned_is_refused(tmp_path, grib):
     path.unlink()
     with pytest.raises(DecodeError):
         decode(ref)
+
+
+@pytest.mark.parametrize("edition", [1, 2])
+@pytest.mark.parametrize(("steps", "is_taken"), [("5-6", True), ("0-1", True), ("0-6", False)])
+def test_accumulations_are_those_of_the_last_hour(tmp_path, grib, edition, steps, is_taken):
+    path = tmp_path / "raw.grib"
+    path.write_bytes(
+        grib(0.001 * RAMP / RAMP.max(), edition=edition, paramId=228, stepType="accum",
+             stepRange=steps)
+    )  # fmt: skip
+    held = holdings_of((str(path),), ERA5, tmp_path / "kept")
+    assert [place for (place, _) in held.fields] == [("surface/tp", None)] * is_taken
+    if is_taken:
+        ((moment, _, _),) = held.moments
+        assert moment.hour == int(steps[2:])
+    else:
+        assert held.ignored == ("tp (surface, accumulated over 6 h and not over one)",)

@@ -138,8 +138,39 @@ def test_the_version_runs_along_the_times(written):
     assert contents.skipped == ()
 
 
-def test_two_versions_of_one_time_are_refused(tmp_path, written):
-    axes = {"expver": ([1, 5], {}), "time": HOURS, **HORIZONTAL}
+@pytest.mark.parametrize("versions", [(1, 5), (5, 1)])
+@pytest.mark.parametrize("final_until", [0, 1, 2])
+def test_versions_as_a_dimension_are_merged(tmp_path, written, versions, final_until):
+    """As the store had ERA5T: each version empty where the other one is valid."""
+    final, preliminary = VALUES.copy(), VALUES + 1
+    final[final_until:] = np.nan
+    preliminary[:final_until] = np.nan
+    by_version = {1: final, 5: preliminary}
+    axes = {"expver": (list(versions), {}), "time": HOURS, **HORIZONTAL}
+    values = np.stack([by_version[version] for version in versions])
+    path = written(axes, {"t2m": (tuple(axes), values, {"units": "K"})})
+    held = holdings_of((str(path),), ERA5, tmp_path / "kept")
+    assert len(held.fields) == 2
+    for position, moment in enumerate(held.moments):
+        found = held.fields[("surface/2t", None), moment]
+        wanted = final if position < final_until else preliminary
+        np.testing.assert_array_equal(decode(found), wanted[position])
+        assert found.label == ("1" if position < final_until else "5")
+
+
+@pytest.mark.parametrize("versions", [(1, 5), (5, 1)])
+def test_the_final_version_counts_where_both_are(tmp_path, written, versions):
+    axes = {"expver": (list(versions), {}), "time": HOURS, **HORIZONTAL}
+    values = np.stack([VALUES + version for version in versions])
+    path = written(axes, {"t2m": (tuple(axes), values, {"units": "K"})})
+    held = holdings_of((str(path),), ERA5, tmp_path / "kept")
+    for position, moment in enumerate(held.moments):
+        found = decode(held.fields[("surface/2t", None), moment])
+        np.testing.assert_array_equal(found, VALUES[position] + 1)
+
+
+def test_two_other_versions_of_one_time_are_refused(tmp_path, written):
+    axes = {"expver": ([2, 5], {}), "time": HOURS, **HORIZONTAL}
     values = np.stack([VALUES, VALUES + 1])
     path = written(axes, {"t2m": (tuple(axes), values, {"units": "K"})})
     with pytest.raises(DecodeError) as raised:
@@ -164,7 +195,8 @@ def test_names_the_source_has_not_are_listed(tmp_path, written):
     )
     held = holdings_of((str(path),), ERA5, tmp_path / "kept")
     assert held.places == {("surface/2t", None)}
-    assert held.moments == ((NEW_YEAR, timedelta(0)), (datetime(2020, 1, 1, 6), timedelta(0)))
+    six = datetime(2020, 1, 1, 6)
+    assert held.moments == ((NEW_YEAR, timedelta(0), None), (six, timedelta(0), None))
     assert held.ignored == ("cape (surface)", "crs (not on latitude and longitude)")
 
 

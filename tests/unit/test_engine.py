@@ -3,7 +3,7 @@
 import pytest
 from apache_beam.options.pipeline_options import StandardOptions
 
-from aurora_prep.pipelines.engine import LOCAL, is_local, options_of, tune_memory
+from aurora_prep.pipelines.engine import LOCAL, PROCESSES, is_local, options_of, tune_memory
 from aurora_prep.sources.spec import EngineError
 
 
@@ -32,14 +32,24 @@ def test_every_name_of_the_local_engine_means_the_one_that_is_here(name):
 
 def test_without_a_runner_the_work_stays_here():
     assert runner() == LOCAL
-    assert runner("--direct_num_workers=2") == LOCAL
+    assert runner("--direct_num_workers=1") == LOCAL
+    assert runner("--direct_num_workers=2") == PROCESSES
+    assert is_local(options_of(["--direct_num_workers=2"]))
 
 
-@pytest.mark.parametrize("name", ["FlinkRunner", "DataflowRunner", "PrismRunner"])
-def test_other_engines_are_taken_by_name(name):
-    options = options_of([f"--runner={name}"])
-    assert options.view_as(StandardOptions).runner == name
-    assert not is_local(options)
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        ("FlinkRunner", "--flink_job_server_jar=x.jar"),
+        ("DataflowRunner", "--region=europe-west4"),
+        ("PrismRunner", "--prism_location=prism"),
+    ],
+)
+def test_other_engines_are_taken_by_name(name, word):
+    for spelling in (name, name.lower(), name.removesuffix("Runner").lower()):
+        options = options_of([f"--runner={spelling}", word])
+        assert options.view_as(StandardOptions).runner == name
+        assert not is_local(options)
 
 
 @pytest.mark.parametrize(
@@ -62,8 +72,9 @@ def test_a_runner_that_loses_work_is_refused(name):
 
 
 def test_the_local_engine_is_beams():
-    module, name = LOCAL.rsplit(".", 1)
-    assert hasattr(__import__(module, fromlist=[name]), name)
+    for path in (LOCAL, PROCESSES):
+        module, name = path.rsplit(".", 1)
+        assert hasattr(__import__(module, fromlist=[name]), name)
 
 
 def test_memory_is_tuned_without_a_word(caplog):

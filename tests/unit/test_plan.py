@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from aurora_prep.pipelines.beam_glue import block_of, key_of
-from aurora_prep.pipelines.plan import blocks_of_moments, make_plan, shard_name
+from aurora_prep.pipelines.plan import make_plan
 from aurora_prep.pipelines.recipe import Recipe
+from aurora_prep.pipelines.source_plan import blocks_of_moments, shard_name
 from aurora_prep.sources.spec import HOUR, FetchError, FrameKey, RecipeError
 
 
@@ -74,7 +75,7 @@ def test_the_recipe_says_how_many_frames_a_shard_holds(tmp_path):
 
 def test_shapes(make_source_plan, forecast):
     plan = make_source_plan(paths=("surface/2t", "atmospheric/t", "static/lsm"), has_static=True)
-    t2m, t, lsm = (plan.variable(path) for path in plan.paths)
+    t2m, t, lsm = (plan.variable(path) for path in (*plan.paths, *plan.static_paths))
     assert plan.array_shape(t2m) == (5, 7, 12)
     assert plan.shard_shape(t2m) == (2, 7, 12)
     assert plan.array_shape(t) == (5, 2, 7, 12)
@@ -113,11 +114,14 @@ def test_keys_and_blocks_go_there_and_back(make_source_plan, forecast):
 def test_times_find_their_blocks(make_source_plan, forecast):
     plan = make_source_plan()
     last, outside = datetime(2020, 1, 2), datetime(2020, 1, 2, 6)
-    moments = [(last, 0 * HOUR), (outside, 0 * HOUR), (datetime(2020, 1, 1, 3), 0 * HOUR)]
+    times = last, outside, datetime(2020, 1, 1, 3)
+    moments = [(time, 0 * HOUR, None) for time in times]
     assert blocks_of_moments(moments, plan) == {(2,)}
     ahead = make_source_plan(forecast, lead_times=(0 * HOUR, 6 * HOUR, 12 * HOUR))
     start = datetime(2020, 1, 1)
-    assert blocks_of_moments([(start, 12 * HOUR), (start, 18 * HOUR)], ahead) == {(0, 1)}
+    assert blocks_of_moments([(start, 12 * HOUR, None), (start, 18 * HOUR, None)], ahead) == {
+        (0, 1)
+    }
 
 
 def test_shards_are_named_by_their_first_frame():
@@ -129,8 +133,7 @@ def test_one_entry_owns_the_static_fields_of_a_grid(tmp_path):
     period = {"start": "2021-01-01T00", "end": "2021-01-01T18", "step": "6h"}
     coarse = {"grid": "1", "period": period}
     one, other = plan_of(tmp_path, {}, coarse).sources
-    assert one.has_static
-    assert other.has_static
+    assert one.static_paths == other.static_paths == ("static/z", "static/lsm", "static/slt")
     assert (one.static_store, other.static_store) == ("static/0.25.zarr", "static/1.zarr")
 
 

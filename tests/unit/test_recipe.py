@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 import pytest
 import yaml
 
-from aurora_prep.pipelines.recipe import Recipe, parse_duration, parse_time
+from aurora_prep import regridding
+from aurora_prep.pipelines.recipe import METHODS, Recipe, parse_duration, parse_time
 from aurora_prep.sources.spec import RecipeError
 
 WHOLE = """
@@ -66,7 +67,7 @@ def test_every_key_is_read(tmp_path):
     assert entry.variables == ("surface/2t", "atmospheric/z", "atmospheric/t", "static/z")
     assert entry.levels == (500, 850)
     assert (entry.method_of("2t"), entry.method_of("slt")) == ("conservative", "nearest")
-    assert entry.lead_times == (timedelta(0),)
+    assert entry.lead_times is None
     train, validation = recipe.splits
     assert (train.start, train.end) == (datetime(2020, 1, 1), datetime(2020, 11, 30, 23))
     assert (validation.start, validation.end) == (datetime(2020, 12, 1), datetime(2020, 12, 31, 23))
@@ -180,7 +181,7 @@ def test_an_unknown_key_names_the_nearest(place, key, near):
         ({"method": "conservativ"}, 3, "'conservative'"),
         ({"method": {"default": "spline"}}, 3, "take one of auto"),
         ({"method": {"slt": "neerest"}}, 3, "'nearest'"),
-        ({"method": {"stl": "nearest"}}, 3, "'slt'"),
+        ({"method": {"sltt": "nearest"}}, 3, "'slt'"),
         ({"method": ["nearest"]}, 0, "neither a name nor a table"),
         ({"variables": []}, 0, "list of short names"),
         ({"variables": ["10u", "10w"]}, 3, "'10v'"),
@@ -322,3 +323,7 @@ def test_a_day_ends_with_its_last_hour():
     assert parse_time("2020-01-01", "here", end_of_day=True) == datetime(2020, 1, 1, 23)
     assert parse_time("2020-01-01T00", "here", end_of_day=True) == datetime(2020, 1, 1)
     assert parse_time("2020-01-01T06Z", "here") == datetime(2020, 1, 1, 6)
+
+
+def test_a_recipe_may_name_every_method_of_regridding():
+    assert set(METHODS) == set(regridding.METHODS)

@@ -15,6 +15,16 @@ from aurora_prep.pipelines.stages.write import assemble_shard, encode_field
 from aurora_prep.sources.spec import HOUR, WriteError
 
 
+def no(_):
+    """Whether a source is synthetic: none is."""
+    return False
+
+
+def yes(_):
+    """Whether a source is synthetic: each is."""
+    return True
+
+
 @pytest.fixture
 def recipe():
     entry = {"source": "era5", "grid": "1", "period": {"start": "2020-01-01", "end": "2020-01-01"}}
@@ -32,7 +42,7 @@ def test_a_store_opens_without_a_warning_and_says_what_it_is(tmp_path, make_sour
     plan = make_source_plan(
         paths=("surface/2t", "atmospheric/t", "atmospheric/z"), levels=(50, 500, 1000)
     )
-    set_up_stores(str(tmp_path), plan, recipe, synthetic=False)
+    set_up_stores(str(tmp_path), [plan], recipe, no)
     with opened(tmp_path / "era5" / "30.zarr") as data:
         assert dict(data.sizes) == {"time": 5, "level": 3, "latitude": 7, "longitude": 12}
         assert data["2t"].dims == ("time", "latitude", "longitude")
@@ -67,7 +77,7 @@ def test_a_store_opens_without_a_warning_and_says_what_it_is(tmp_path, make_sour
 
 
 def test_synthetic_values_are_labelled(tmp_path, make_source_plan, recipe):
-    set_up_stores(str(tmp_path), make_source_plan(), recipe, synthetic=True)
+    set_up_stores(str(tmp_path), [make_source_plan()], recipe, yes)
     with opened(tmp_path / "era5" / "30.zarr") as data:
         assert data.attrs["synthetic"] == 1
         assert "SYNTHETIC" in data.attrs["source"]
@@ -77,7 +87,7 @@ def test_synthetic_values_are_labelled(tmp_path, make_source_plan, recipe):
 
 def test_a_forecast_has_two_times(tmp_path, make_source_plan, recipe, forecast):
     plan = make_source_plan(forecast, lead_times=(0 * HOUR, 6 * HOUR, 240 * HOUR))
-    set_up_stores(str(tmp_path), plan, recipe, synthetic=False)
+    set_up_stores(str(tmp_path), [plan], recipe, no)
     with opened(tmp_path / "invented" / "30.zarr") as data:
         assert data["t"].dims == ("init_time", "lead_time", "level", "latitude", "longitude")
         assert data["init_time"].attrs["standard_name"] == "forecast_reference_time"
@@ -88,7 +98,7 @@ def test_a_forecast_has_two_times(tmp_path, make_source_plan, recipe, forecast):
 
 def test_static_fields_have_a_store_of_their_own(tmp_path, make_source_plan, recipe):
     plan = make_source_plan(paths=("surface/2t", "static/z", "static/lsm"), has_static=True)
-    set_up_stores(str(tmp_path), plan, recipe, synthetic=False)
+    set_up_stores(str(tmp_path), [plan], recipe, no)
     with opened(tmp_path / "static" / "30.zarr") as data:
         assert dict(data.sizes) == {"latitude": 7, "longitude": 12}
         assert set(data.data_vars) == {"z", "lsm"}
@@ -98,7 +108,7 @@ def test_static_fields_have_a_store_of_their_own(tmp_path, make_source_plan, rec
 
 def test_metadata_and_shards_fit_each_other(tmp_path, make_source_plan, recipe):
     plan = make_source_plan(paths=("atmospheric/t",))
-    set_up_stores(str(tmp_path), plan, recipe, synthetic=False)
+    set_up_stores(str(tmp_path), [plan], recipe, no)
     variable = plan.variable("atmospheric/t")
     layout = layout_of(plan, variable, "auto")
     values = np.random.default_rng(3).normal(280, 9, plan.array_shape(variable))
@@ -123,17 +133,17 @@ def listing(folder):
 
 def test_an_existing_store_is_not_touched(tmp_path, make_source_plan, recipe):
     plan = make_source_plan()
-    set_up_stores(str(tmp_path), plan, recipe, synthetic=False)
+    set_up_stores(str(tmp_path), [plan], recipe, no)
     shard = tmp_path / "era5" / "30.zarr" / "2t" / "c" / "0" / "0" / "0"
     shard.parent.mkdir(parents=True)
     shard.write_bytes(b"precious")
     before = listing(tmp_path)
-    set_up_stores(str(tmp_path), plan, recipe, synthetic=False)
+    set_up_stores(str(tmp_path), [plan], recipe, no)
     assert listing(tmp_path) == before
 
 
 def test_another_layout_is_refused_and_not_touched(tmp_path, make_source_plan, recipe):
-    set_up_stores(str(tmp_path), make_source_plan(), recipe, synthetic=False)
+    set_up_stores(str(tmp_path), [make_source_plan()], recipe, no)
     before = listing(tmp_path)
     for other in (
         make_source_plan(times=6),
@@ -141,7 +151,7 @@ def test_another_layout_is_refused_and_not_touched(tmp_path, make_source_plan, r
         make_source_plan(levels=(500,)),
     ):
         with pytest.raises(WriteError):
-            set_up_stores(str(tmp_path), other, recipe, synthetic=False)
+            set_up_stores(str(tmp_path), [other], recipe, no)
     assert listing(tmp_path) == before
 
 
@@ -149,7 +159,7 @@ def test_a_store_whose_set_up_was_cut_short_is_set_up_again(tmp_path, make_sourc
     """Any subset of the metadata may be there when a run dies; consolidation comes last."""
     plan = make_source_plan()
     whole, store = tmp_path / "whole", tmp_path / "cut" / "era5" / "30.zarr"
-    set_up_stores(str(whole), plan, recipe, synthetic=False)
+    set_up_stores(str(whole), [plan], recipe, no)
     reference = {name: data for name, (_, data) in listing(whole / "era5" / "30.zarr").items()}
     group = json.loads(reference["zarr.json"])
     assert group.pop("consolidated_metadata")
@@ -158,27 +168,27 @@ def test_a_store_whose_set_up_was_cut_short_is_set_up_again(tmp_path, make_sourc
         shutil.copytree(whole / "era5" / "30.zarr", store)
         (store / "zarr.json").write_text(json.dumps(group))
         shutil.rmtree(store / absent)
-        set_up_stores(str(tmp_path / "cut"), plan, recipe, synthetic=False)
+        set_up_stores(str(tmp_path / "cut"), [plan], recipe, no)
         assert {name: data for name, (_, data) in listing(store).items()} == reference
 
 
 @pytest.mark.parametrize("damage", ["", "{", "{}"])
 def test_shards_without_metadata_are_not_wiped(tmp_path, make_source_plan, recipe, damage):
     plan = make_source_plan()
-    set_up_stores(str(tmp_path), plan, recipe, synthetic=False)
+    set_up_stores(str(tmp_path), [plan], recipe, no)
     shard = tmp_path / "era5" / "30.zarr" / "2t" / "c" / "0" / "0" / "0"
     shard.parent.mkdir(parents=True)
     shard.write_bytes(b"precious")
     (tmp_path / "era5" / "30.zarr" / "zarr.json").write_text(damage)
     with pytest.raises(WriteError) as raised:
-        set_up_stores(str(tmp_path), plan, recipe, synthetic=False)
+        set_up_stores(str(tmp_path), [plan], recipe, no)
     assert "shards" in raised.value.args[0]
     assert shard.read_bytes() == b"precious"
 
 
 def test_the_same_plan_gives_the_same_bytes(tmp_path, make_source_plan, recipe):
     for name in ("one", "other"):
-        set_up_stores(str(tmp_path / name), make_source_plan(), recipe, synthetic=False)
+        set_up_stores(str(tmp_path / name), [make_source_plan()], recipe, no)
     one, other = (
         {key: data for key, (_, data) in listing(tmp_path / name).items()}
         for name in ("one", "other")

@@ -1,0 +1,1 @@
+"""Estimates: what a plan will cost in requests, bytes, time and money, before it starts."""

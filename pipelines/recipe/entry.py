@@ -1,0 +1,264 @@
+"""An entry of a recipe: what is wanted of one source."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from aurora_prep import sources
+from aurora_prep.pipelines.recipe.values import (
+    choice,
+    mapping,
+    parse_duration,
+    parse_time,
+    wrong,
+)
+from aurora_prep.sources.spec import (
+    AuroraPrepError,
+    Grid,
+    Product,
+    RecipeError,
+    Source,
+    Timeline,
+)
+
+NATIVE_GRID = "native"
+FILES, ZARR = "files", "zarr"
+METHODS = (
+    "auto", "conservative", "bilinear", "nearest", "majority",
+    "mir-linear", "mir-average", "mir-nearest",
+)  # fmt: skip
+DATA_FORMATS = ("grib", "netcdf")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceRecipe:
+    """What is wanted of one source.
+
+    Attributes:
+        source: Name of the source.
+        access: Name of the access.
+        period: Valid (for forecasts: init) times; ``None`` means what the files hold.
+        lead_times: Lead times of a forecast; ``None`` means all that the source, or the
+            user's files, have.
+        members: Members of an ensemble; empty means all that the source, or the user's
+            files, have.
+        grid: ``"native"``, or the step of a global grid.
+        method: Regridding method.
+        methods: Methods of single variables, as ``(short_name, method)``.
+        variables: Wanted variables, as paths; ``None`` means all but the optional ones, or
+            those of them that the files hold.
+        extra_variables: Optional variables wanted beside them, as paths.
+        levels: Wanted levels, hPa; ``None`` means all, or what the files hold.
+        paths: Globs of the user's own files; for access ``zarr`` the address of a mirror.
+        statics: Globs of the user's own files of static fields.
+        companions: Other sources of the recipe of which every frame needs one of the same
+            valid time and grid.
+        data_format: What to ask of a store: ``grib`` or ``netcdf``.
+    """
+
+    source: str
+    access: str
+    period: Timeline | None
+    lead_times: tuple[timedelta, ...] | None = None
+    members: tuple[int, ...] = ()
+    grid: str
+    method: str = "auto"
+    methods: tuple[tuple[str, str], ...] = ()
+    variables: tuple[str, ...] | None = None
+    extra_variables: tuple[str, ...] = ()
+    levels: tuple[int, ...] | None = None
+    paths: tuple[str, ...] = ()
+    statics: tuple[str, ...] = ()
+    companions: tuple[str, ...] = ()
+    data_format: str = "grib"
+
+    def method_of(self, short_name: str) -> str:
+        """The regridding method of one variable."""
+        return dict(self.methods).get(short_name, self.method)
+
+
+def read_entry(entry: Any, where: str) -> SourceRecipe:
+    """Check one entry of ``sources``.
+
+    Raises:
+        RecipeError: A key is unknown or missing, or a value makes no sense.
+    """
+    keys = (
+        "source", "access", "period", "lead_time", "members", "grid", "method", "variables",
+        "extra_variables", "levels", "path", "statics", "with", "data_format",
+    )  # fmt: skip
+    body = mapping(entry, keys, where, needed=("source", "grid"))
+    where = f"{where} ({body['source']})"
+    try:
+        source = sources.load(str(body["source"]))
+        access = source.access(body.get("access")).name
+    except AuroraPrepError as error:
+        raise RecipeError(*error.at(where).args) from None
+    own_files = access == FILES
+    if own_files == ("path" not in body) and access != ZARR:
+        problem = "access files needs a path" if own_files else "path goes with access: files"
+        raise wrong(problem, where, body.get("path"), "give path: with access: files, only there")
+    if "period" not in body and not own_files:
+        raise wrong("no period", where, None, "add period: {start: ..., end: ..., step: 6h}")
+    grid = str(body["grid"])
+    if grid != NATIVE_GRID:
+        try:
+            Grid.regular(grid)
+        except AuroraPrepError as error:
+            raise RecipeError(*error.at(f"{where}, grid").args) from None
+    method, methods = _methods(body.get("method"), source, f"{where}, method")
+    period = _period(body["period"], source, f"{where}, period") if "period" in body else None
+    levels = body.get("levels")
+    return SourceRecipe(
+        source=source.name,
+        access=access,
+        period=period,
+        lead_times=_lead_times(body.get("lead_time"), source, f"{where}, lead_time"),
+        grid=grid,
+        method=method,
+        methods=methods,
+        members=_members(body.get("members"), source, f"{where}, members"),
+        variables=_variables(body.get("variables"), source, f"{where}, variables"),
+        extra_variables=_extra_variables(
+            body.get("extra_variables"), source, f"{where}, extra_variables"
+        ),
+        levels=None if levels is None else _levels(levels, source, f"{where}, levels"),
+        paths=_paths(body.get("path"), f"{where}, path"),
+        statics=_paths(body.get("statics"), f"{where}, statics"),
+        companions=_companions(body.get("with"), source, f"{where}, with"),
+        data_format=choice(body.get("data_format", "grib"), DATA_FORMATS, f"{where}, data_format"),
+    )
+
+
+def _period(value: Any, source: Source, where: str) -> Timeline:
+    body = mapping(value, ("start", "end", "step"), where, needed=("start", "end"))
+    start = parse_time(body["start"], f"{where}.start")
+    end = parse_time(body["end"], f"{where}.end", end_of_day=True)
+    step = parse_duration(body["step"], f"{where}.step") if "step" in body else source.cadence
+    try:
+        timeline = Timeline(start, end, step)
+    except AuroraPrepError as error:
+        raise RecipeError(*error.at(where).args) from None
+    if start < source.first:
+        found = f"{start.isoformat()}; {source.name} begins {source.first.isoformat()}"
+        raise wrong("period starts before the source", where, found, "start later")
+    if step % source.cadence or (start - source.first) % source.cadence:
+        found = f"start {start.isoformat()}, step {step}; cadence {source.cadence}"
+        raise wrong("period misses the times of the source", where, found, "use its cadence")
+    return timeline
+
+
+def _lead_times(value: Any, source: Source, where: str) -> tuple[timedelta, ...] | None:
+    if value is None:
+        return None
+    if source.product is not Product.FORECAST:
+        raise wrong(f"lead_time with a source of kind {source.product}", where, value, "drop it")
+    body = mapping(value, ("start", "end", "step"), where, needed=("start", "end", "step"))
+    start, end, step = (parse_duration(body[k], f"{where}.{k}") for k in ("start", "end", "step"))
+    if not step or end < start:
+        raise wrong("no lead times", where, value, "give start <= end and a step above 0h")
+    return tuple(start + i * step for i in range((end - start) // step + 1))
+
+
+def _members(value: Any, source: Source, where: str) -> tuple[int, ...]:
+    if value is None:
+        return ()
+    if not source.members:
+        raise wrong("members of a source that is no ensemble", where, value, "drop them")
+    if isinstance(value, dict):
+        body = mapping(value, ("start", "end"), where, needed=("start", "end"))
+        if all(type(body[key]) is int for key in body):
+            value = list(range(body["start"], body["end"] + 1))
+    if not isinstance(value, list) or not value or any(type(v) is not int for v in value):
+        raise wrong("no members", where, value, "write [1, 2], or {start: 1, end: 50}")
+    if absent := sorted(set(value) - set(source.members)):
+        found = f"{absent[:8]}; it has {source.members[0]} to {source.members[-1]}"
+        raise wrong("the source has no such member", where, found, "name members it has")
+    return tuple(sorted(set(value)))
+
+
+def _extra_variables(value: Any, source: Source, where: str) -> tuple[str, ...]:
+    optional = tuple(n.variable.path for n in source.natives if n.optional)
+    if value == "all":
+        return optional
+    return _variables(value, source, where) or ()
+
+
+def _companions(value: Any, source: Source, where: str) -> tuple[str, ...]:
+    named = [value] if isinstance(value, str) else value or []
+    if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
+        raise wrong("with must be a list of sources", where, value, "write [hres_t0]")
+    if source.name in named:
+        raise wrong("a source cannot be its own companion", where, source.name, "drop it")
+    return tuple(dict.fromkeys(named))
+
+
+def check_companions(entries: tuple[SourceRecipe, ...], where: str) -> None:
+    """A companion is another entry on the same grid, which has none, and one frame a time."""
+    for position, entry in enumerate(entries):
+        there = {other.source: other for other in entries if other.grid == entry.grid}
+        at = f"{where}, sources[{position}] ({entry.source}), with"
+        for name in entry.companions:
+            if name not in there:
+                found = f"{name!r}, grid {entry.grid}; on it are {sorted(there)}"
+                problem = "a companion is no entry of the recipe on the same grid"
+                raise wrong(problem, at, found, "add the companion as an entry of its own")
+            if there[name].companions:
+                found = f"{name} with {', '.join(there[name].companions)}"
+                raise wrong("a companion has companions of its own", at, found, "name them all")
+            one, other = sources.load(entry.source), sources.load(name)
+            alone = other.product is Product.FORECAST and one.product is not Product.FORECAST
+            if alone or other.members:
+                found = f"{name} is a forecast or an ensemble, {entry.source} is not"
+                raise wrong("a companion has many frames of a time", at, found, "take another")
+
+
+def _variables(value: Any, source: Source, where: str) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    wanted = [value] if isinstance(value, str) else value
+    if not isinstance(wanted, list) or not wanted:
+        raise wrong("variables must be a list of short names", where, value, "write [2t, z]")
+    chosen = set()
+    for name in map(str, wanted):
+        hits = [v.path for v in source.variables if name in (v.short_name, v.path)]
+        if not hits:
+            known = [v.path for v in source.variables]
+            near = difflib.get_close_matches(name, [v.short_name for v in source.variables], n=1)
+            fix = f"did you mean {near[0]!r}?" if near else "take a listed variable"
+            raise wrong("the source has no such variable", where, f"{name!r}: not in {known}", fix)
+        chosen.update(hits)
+    return tuple(v.path for v in source.variables if v.path in chosen)
+
+
+def _levels(value: Any, source: Source, where: str) -> tuple[int, ...]:
+    if not isinstance(value, list) or not value or any(type(v) is not int for v in value):
+        raise wrong("levels must be a list of whole hPa", where, value, "write [500, 850]")
+    try:
+        return source.levels.subset(value, where).hpa
+    except AuroraPrepError as error:
+        raise RecipeError(*error.args) from None
+
+
+def _methods(value: Any, source: Source, where: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+    if value is None or isinstance(value, str):
+        return choice(value or "auto", METHODS, where), ()
+    if not isinstance(value, Mapping):
+        raise wrong("method is neither a name nor a table", where, value, "write conservative")
+    known = ("default", *dict.fromkeys(v.short_name for v in source.variables))
+    mapping(value, known, where)
+    chosen = {str(k): choice(v, METHODS, f"{where}.{k}") for k, v in value.items()}
+    return chosen.pop("default", "auto"), tuple(sorted(chosen.items()))
+
+
+def _paths(value: Any, where: str) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    paths = [value] if isinstance(value, str) else value
+    if not isinstance(paths, list) or not paths or not all(isinstance(p, str) for p in paths):
+        raise wrong("path must be a glob or a list of globs", where, value, 'write "data/*.grib"')
+    return tuple(paths)
