@@ -24,6 +24,7 @@ from aurora_prep.manifest import storage
 from aurora_prep.manifest.parts import finished, part_url, read_part
 from aurora_prep.normalisation import ShardStatistics
 from aurora_prep.pipelines import finish, progress
+from aurora_prep.pipelines.answers import forget_short
 from aurora_prep.pipelines.engine import tune_memory
 from aurora_prep.pipelines.finish import Failure, Partial
 from aurora_prep.pipelines.plan import Plan, make_plan
@@ -36,7 +37,7 @@ from aurora_prep.pipelines.stages.stored import ChangesUnit, changes_of
 from aurora_prep.pipelines.throttle import Slot, limit_of, slot_of
 from aurora_prep.pipelines.zarr_source import address_of
 from aurora_prep.providers import credentials_bucket
-from aurora_prep.providers.cache import CachedFile
+from aurora_prep.providers.cache import Cache, CachedFile
 from aurora_prep.providers.credentials import Service
 from aurora_prep.providers.fetch import Fetcher
 from aurora_prep.sources.spec import CredentialsError, Kind, Request
@@ -57,11 +58,13 @@ class Work:
         service: Who answers requests; resolved to credentials where it is used.
         retried: ``source/grid/shard`` of finished shards that lack frames and
             are done again.
+        rejected: Those of them of which a field was damaged or implausible.
     """
 
     site: Site
     service: Service
     retried: frozenset[str] = frozenset()
+    rejected: frozenset[str] = frozenset()
 
     @property
     def plan(self) -> Plan:
@@ -90,6 +93,13 @@ class Work:
         return "/".join(name) not in self.retried and storage.exists(
             part_url(self.site.root, *name)
         )
+
+    def blocks_of(self, shards: frozenset[str], plan: SourcePlan) -> set[tuple[int, ...]]:
+        """Blocks of the shards of a source among some named ``source/grid/shard``."""
+        prefix = f"{plan.source.name}/{plan.grid.name}/"
+        if not any(name.startswith(prefix) for name in shards):
+            return set()
+        return {task.block for task in plan.tasks() if prefix + task.name in shards}
 
     def needed(self, plan: SourcePlan) -> Iterator[Request]:
         """Requests of a source that unfinished shards need, in the plan's order."""
@@ -183,6 +193,7 @@ def _fetched(
     left = {task.block for task in work.left(plan)}
     cache, check = work.site.answers, _Check(work.site.contents)
     service = work.service.towards(access)
+    requests = mending(requests, work, plan)
     fetcher = Fetcher(cache, service, limit_of(access).at_once, check=check, watch=progress.watch)
     for request, answer in fetcher.fetch_all(requests):
         if isinstance(answer, CredentialsError):
@@ -194,6 +205,23 @@ def _fetched(
             yield pvalue.TaggedOutput(FAILED, answer.args)
         for block in sorted(_blocks(request, plan) & left):
             yield from ((key_of(plan, block), raw) for raw in files)
+
+
+def mending(requests: Iterable[Request], work: Work, plan: SourcePlan) -> Iterator[Request]:
+    """The requests, after answers that were of no use to an earlier run are forgotten.
+
+    Those are answers short of fields, and all answers of a shard with damaged ones.
+    """
+    cache = work.site.answers
+    lacking, damaged = (work.blocks_of(s, plan) for s in (work.retried, work.rejected))
+    for request in requests:
+        if lacking and isinstance(cache, Cache):
+            blocks = _blocks(request, plan)
+            if blocks & damaged:
+                cache.discard(request)
+            elif blocks & lacking:
+                forget_short(request, plan.source, cache, work.site.contents)
+        yield request
 
 
 def account(

@@ -129,7 +129,7 @@ def run(
         storage.sweep(site.root)
         set_up_stores(site.root, plan.sources, recipe, site.is_synthetic)
         with _provider(embedded=embedded and any(not e.files for e in plan.sources)) as service:
-            work = Work(site, service, _incomplete(site.root))
+            work = Work(site, service, *_incomplete(site.root))
             done = sum(len(task.frames) for entry in plan.sources for task in work.done(entry))
             with ExitStack() as stack:
                 if show:
@@ -290,13 +290,15 @@ def _claim(place: str) -> dict[str, Any]:
     return found
 
 
-def _incomplete(root: str) -> frozenset[str]:
-    """Finished shards that lack frames: their providers may have them by now."""
+def _incomplete(root: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Shards that lack frames, which providers may have by now; and those with damaged ones."""
     if not storage.exists(storage.join(root, "manifest", "index.json")):
-        return frozenset()
+        return frozenset(), frozenset()
     with Manifest.open(root) as manifest:
-        rows = manifest.missing().select(["source", "grid", "shard"]).to_pylist()
-    return frozenset(f"{r['source']}/{r['grid']}/{r['shard']}" for r in rows)
+        rows = manifest.missing().select(["source", "grid", "shard", "status"]).to_pylist()
+    named = [(f"{r['source']}/{r['grid']}/{r['shard']}", r["status"]) for r in rows]
+    rejected = (name for name, status in named if status == Status.REJECTED)
+    return frozenset(name for name, _ in named), frozenset(rejected)
 
 
 def _check_statistics(plan: Plan) -> None:

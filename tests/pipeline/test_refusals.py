@@ -176,6 +176,22 @@ def test_a_frame_the_provider_lacks_is_missing_with_its_reason(
         assert "not in the files" in missing.stdout
 
 
+def test_a_frame_that_the_provider_has_by_now_is_written(tmp_path: Path) -> None:
+    """The answer that is short of a field is in the cache: it is asked again, no other is."""
+    recipe = Recipe.load(written(surface_recipe(), tmp_path))
+    cache = str(tmp_path / "cache")
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        EmbeddedProvider(faults="missing_message") as provider,
+    ):
+        patch.setenv("CDSAPI_URL", provider.url)
+        patch.setenv("CDSAPI_KEY", provider.key)
+        assert run(recipe, cache=cache, show=False).absent == 1
+        asked = provider.submissions
+        assert run(recipe, cache=cache, show=False).absent == 0
+        assert provider.submissions == asked + 1
+
+
 def test_a_runner_that_loses_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     recipe = written(surface_recipe(), tmp_path)
     assert main(["run", str(recipe), "--embedded", "--", "--runner=DaskRunner"]) == 2
