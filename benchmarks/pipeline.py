@@ -101,7 +101,7 @@ def make_grib(path: Path) -> None:
     with path.open("wb") as file:
         for frame in range(FRAMES):
             moment = START + timedelta(hours=6 * frame)
-            for variable in source.variables:
+            for variable in (n.variable for n in source.natives if not n.optional):
                 if variable.path.startswith("static/"):
                     continue
                 for level in source.levels if variable.has_levels else (None,):
@@ -214,7 +214,7 @@ def beam_share(grib: Path, folder: Path) -> None:
     )
     begun = time.perf_counter()
     (plan,) = make_plan(recipe, site.contents).sources
-    set_up_stores(site.root, plan, recipe, synthetic=False)
+    set_up_stores(site.root, [plan], recipe, site.is_synthetic)
     before = None
     for task in plan.tasks():
         this = shard.begin_shard(plan, task, (shard.RawFile(str(grib)),), site)
