@@ -33,11 +33,12 @@ import eccodes  # isort: skip
 import numpy as np
 import yaml
 
+from aurora_prep.manifest import storage
 from aurora_prep.pipelines.engine import tune_memory
 from aurora_prep.pipelines.plan import make_plan
 from aurora_prep.pipelines.recipe import Recipe
 from aurora_prep.pipelines.run import run
-from aurora_prep.pipelines.stages import decode, harmonise, regrid, shard, write
+from aurora_prep.pipelines.stages import decode, harmonise, regrid, shard, site, write
 from aurora_prep.pipelines.stages.statistics import reduce
 from aurora_prep.pipelines.stages.store import set_up_stores
 from aurora_prep.providers.cache import Cache
@@ -138,7 +139,7 @@ def stages(grib: Path, folder: Path) -> None:
     held = decode.holdings_of((str(grib),), source, kept)
     coarse = regrid.Regrid(Grid.regular("0.4"), folder / "weights")
     plan = make_plan(Recipe.parse(recipe_of(grib, folder / "unused")), kept)
-    layout = shard.layout_of(plan.sources[0], source.variables[0], "auto")
+    layout = write.layout_of(plan.sources[0], source.variables[0], "auto")
     spent = dict.fromkeys(("decode", "harmonise", "regrid", "statistics", "compress", "write"), 0.0)
 
     @contextmanager
@@ -169,7 +170,7 @@ def stages(grib: Path, folder: Path) -> None:
         for start in range(0, len(chunks), 13):
             data = write.assemble_shard(chunks[start : start + 13], shard_of(13))
             write.checksum(data)
-            shard.storage.put(str(folder / "shards" / str(start)), data)
+            storage.put(str(folder / "shards" / str(start)), data)
     print("Seconds a frame of 69 fields at 0.25 degrees, one thread (aurora-prep "
           f"{aurora_prep.__version__}, {os.cpu_count()} processors seen):\n")  # fmt: skip
     print("| stage | s/frame |\n|---|---|")
@@ -204,7 +205,7 @@ def beam_share(grib: Path, folder: Path) -> None:
     run(recipe, cache=str(folder / "cache"), show=False)
     through_beam = time.perf_counter() - begun
     recipe = Recipe.parse(recipe_of(grib, folder / "by-loop"))
-    site = shard.Site(
+    place = site.Site(
         root=recipe.output,
         cache=folder / "cache",
         recipe=recipe,
@@ -213,11 +214,11 @@ def beam_share(grib: Path, folder: Path) -> None:
         software_version=aurora_prep.__version__,
     )
     begun = time.perf_counter()
-    (plan,) = make_plan(recipe, site.contents).sources
-    set_up_stores(site.root, [plan], recipe, site.is_synthetic)
+    (plan,) = make_plan(recipe, place.contents).sources
+    set_up_stores(place.root, [plan], recipe, place.is_synthetic)
     before = None
     for task in plan.tasks():
-        this = shard.begin_shard(plan, task, (shard.RawFile(str(grib)),), site)
+        this = shard.begin_shard(plan, task, (site.RawFile(str(grib)),), place)
         if before is not None:
             before.publish()
         before = this

@@ -32,7 +32,8 @@ from aurora_prep.pipelines.source_plan import ShardTask, SourcePlan, blocks_of_m
 from aurora_prep.pipelines.stages.contents import contents_of
 from aurora_prep.pipelines.stages.decode import STATIC, Moment, holdings_of, scan
 from aurora_prep.pipelines.stages.derived import is_derived
-from aurora_prep.pipelines.stages.shard import Absence, BegunShard, RawFile, Site, begin_shard
+from aurora_prep.pipelines.stages.shard import BegunShard, begin_shard
+from aurora_prep.pipelines.stages.site import Absence, RawFile, Site
 from aurora_prep.pipelines.stages.stored import ChangesUnit, changes_of
 from aurora_prep.pipelines.throttle import Slot, limit_of, slot_of
 from aurora_prep.pipelines.zarr_source import address_of

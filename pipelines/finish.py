@@ -17,7 +17,7 @@ from aurora_prep.pipelines.plan import Plan
 from aurora_prep.pipelines.source_plan import SourcePlan
 from aurora_prep.pipelines.split_statistics import DATASET, frames_of, held_of, write_statistics
 from aurora_prep.pipelines.stac import write_collection
-from aurora_prep.pipelines.stages.shard import Absence, Site
+from aurora_prep.pipelines.stages.site import Absence, Site
 from aurora_prep.pipelines.stages.stored import ChangesUnit, units_of_changes
 from aurora_prep.pipelines.zarr_source import address_of
 from aurora_prep.sources.spec import DecodeError, FetchError

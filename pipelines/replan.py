@@ -20,7 +20,7 @@ from aurora_prep.pipelines.finish import planned
 from aurora_prep.pipelines.plan import Plan, make_plan
 from aurora_prep.pipelines.recipe import Recipe
 from aurora_prep.pipelines.run import BEGUN
-from aurora_prep.pipelines.stages.shard import Site
+from aurora_prep.pipelines.stages.site import Site
 from aurora_prep.pipelines.stages.store import set_up_stores
 from aurora_prep.providers.cache import Cache
 from aurora_prep.sources.spec import ManifestError, RecipeError

@@ -28,7 +28,7 @@ from aurora_prep.pipelines.prepare import Prepare
 from aurora_prep.pipelines.progress import Display, counted
 from aurora_prep.pipelines.recipe import Recipe
 from aurora_prep.pipelines.split_statistics import DATASET
-from aurora_prep.pipelines.stages.shard import Site
+from aurora_prep.pipelines.stages.site import Site
 from aurora_prep.pipelines.stages.store import set_up_stores
 from aurora_prep.providers import credentials_bucket
 from aurora_prep.providers.cache import Cache, bucket_of

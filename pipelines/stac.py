@@ -25,7 +25,7 @@ from aurora_prep.pipelines.datacube import (
 )
 from aurora_prep.pipelines.plan import Plan
 from aurora_prep.pipelines.source_plan import SourcePlan
-from aurora_prep.pipelines.stages.shard import Site
+from aurora_prep.pipelines.stages.site import Site
 from aurora_prep.sources.spec import Grid
 
 COLLECTION = "collection.json"

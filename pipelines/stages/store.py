@@ -20,7 +20,7 @@ from zarr.codecs import BloscCodec
 from aurora_prep.manifest import storage
 from aurora_prep.pipelines.recipe import Recipe
 from aurora_prep.pipelines.source_plan import SourcePlan
-from aurora_prep.pipelines.stages.shard import layout_of
+from aurora_prep.pipelines.stages.write import layout_of
 from aurora_prep.sources.spec import HOUR, Variable, WriteError
 
 HOURS_SINCE = "hours since 1900-01-01"

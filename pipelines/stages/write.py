@@ -22,7 +22,8 @@ import numpy as np
 from numcodecs import Blosc
 from numpy.typing import NDArray
 
-from aurora_prep.sources.spec import WriteError
+from aurora_prep.pipelines.source_plan import SourcePlan
+from aurora_prep.sources.spec import Variable, WriteError
 
 CODECS = {"auto": ("lz4", 5), "blosc-lz4": ("lz4", 5), "blosc-zstd": ("zstd", 1)}
 INDEX_ENTRY = np.dtype("<u8")
@@ -131,3 +132,8 @@ def assemble_shard(chunks: Sequence[bytes | None], layout: Layout) -> bytes:
 def checksum(data: bytes) -> str:
     """SHA-256 of an object, as the manifest records it."""
     return hashlib.sha256(data).hexdigest()
+
+
+def layout_of(plan: SourcePlan, variable: Variable, codec: str) -> Layout:
+    """How one variable of a plan is stored."""
+    return Layout(plan.array_shape(variable), plan.shard_shape(variable), codec)

@@ -16,7 +16,7 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from aurora_prep.pipelines.beam_glue import Work
 from aurora_prep.pipelines.prepare import Prepare
 from aurora_prep.pipelines.recipe import Recipe
-from aurora_prep.pipelines.stages.shard import RawFile, Site
+from aurora_prep.pipelines.stages.site import RawFile, Site
 from aurora_prep.providers.credentials import Service
 
 FIFTY_YEARS = {

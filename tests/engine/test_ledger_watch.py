@@ -13,7 +13,7 @@ from aurora_prep.pipelines.beam_glue import Work
 from aurora_prep.pipelines.ledger_watch import LedgerWatch
 from aurora_prep.pipelines.progress import Display
 from aurora_prep.pipelines.recipe import Recipe
-from aurora_prep.pipelines.stages.shard import Site
+from aurora_prep.pipelines.stages.site import Site
 from aurora_prep.providers.credentials import Service
 
 from .conftest import FRAMES, RECIPE, REQUESTS

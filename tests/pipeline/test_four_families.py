@@ -28,8 +28,7 @@ from aurora_prep.manifest.shards import ShardLayout
 from aurora_prep.pipelines.cli import main
 from aurora_prep.pipelines.recipe import Recipe
 from aurora_prep.pipelines.replan import Replanned, replan
-from aurora_prep.pipelines.stages.shard import layout_of
-from aurora_prep.pipelines.stages.write import assemble_shard, encode_field
+from aurora_prep.pipelines.stages.write import assemble_shard, encode_field, layout_of
 from aurora_prep.sources.spec import HOUR, FrameKey, ManifestError, Product, RecipeError
 
 from .conftest import Families, tree

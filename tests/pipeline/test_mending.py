@@ -8,7 +8,7 @@ import pytest
 from aurora_prep.pipelines.beam_glue import Work, mending
 from aurora_prep.pipelines.recipe import Recipe
 from aurora_prep.pipelines.run import run
-from aurora_prep.pipelines.stages.shard import Site
+from aurora_prep.pipelines.stages.site import Site
 from aurora_prep.providers.cache import Cache
 from aurora_prep.providers.credentials import Service
 
