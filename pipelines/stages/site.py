@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import uuid
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -27,6 +28,8 @@ class Site:
         threads: Threads of a worker; 0 means one for each processor.
         bucket: Folder of a bucket behind the cache, for workers that share no disk.
         credentials: Folder of a private bucket with credentials, for the same workers.
+        job: Tells one run from another: what a process remembers of one, such as the plan,
+            is not taken for the next, whose files may be others.
     """
 
     root: str
@@ -38,6 +41,7 @@ class Site:
     threads: int = 0
     bucket: str | None = None
     credentials: str | None = None
+    job: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def is_synthetic(self, plan: SourcePlan) -> bool:
         """Whether the embedded provider makes up the values of a source."""

@@ -100,7 +100,9 @@ def test_a_frame_without_its_companion_is_missing_with_the_reason(tmp_path, runn
     assert not verify(outcome.root, deep=True).problems
 
 
-def test_a_companion_that_comes_later_mends_the_frame(tmp_path, runner):
+def test_a_companion_that_comes_later_mends_the_frame(tmp_path, runner, monkeypatch):
+    """Both runs in one process and one second: what it knows of the first is not the second."""
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1577836800")
     (tmp_path / "weather").mkdir()
     weather(tmp_path / "weather" / "one.nc", 0, 12)
     sea(tmp_path / "sea.nc", 0, 6, 12)
