@@ -108,14 +108,13 @@ class Listener(ThreadingHTTPServer):
         LOGGER.debug("connection %s of %s: %s", request, client_address, sys.exception())
 
 
-class Handler(BaseHTTPRequestHandler):
-    """HTTP/1.1 for one connection."""
+class QuietHandler(BaseHTTPRequestHandler):
+    """HTTP/1.1 for one connection, which tells the log what it does, and no secret."""
 
     protocol_version = "HTTP/1.1"
     server_version = SERVER
     sys_version = ""
     disable_nagle_algorithm = True
-    server: Listener
 
     def handle_one_request(self) -> None:
         """As in the base class; a client that goes away is no error."""
@@ -129,8 +128,14 @@ class Handler(BaseHTTPRequestHandler):
         return self.server_version
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the base class's name
-        """Log the request line, never a header: keys travel in headers."""
+        """Log the request line, never a header: keys and tokens travel in headers."""
         LOGGER.debug(format, *args)
+
+
+class Handler(QuietHandler):
+    """Answers one connection."""
+
+    server: Listener
 
     def do_GET(self) -> None:
         """Answer any method."""

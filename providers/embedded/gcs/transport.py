@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import socket
 from contextlib import suppress
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler
-from typing import Any, Protocol
+from typing import Protocol
 
 from aurora_prep.providers.embedded.gcs.faults import GcsFaults
 from aurora_prep.providers.embedded.gcs.wire import Call, RefusedError, Reply, Span, refused
-from aurora_prep.providers.embedded.transport import SERVER, Listener
-
-LOGGER = logging.getLogger(__name__)
+from aurora_prep.providers.embedded.transport import Listener, QuietHandler
 
 WHOLE, PARTIAL = 200, 206
 
@@ -62,31 +58,12 @@ class GcsListener(Listener):
         self.RequestHandlerClass = GcsHandler
 
 
-class GcsHandler(BaseHTTPRequestHandler):
-    """HTTP/1.1 for one connection."""
+class GcsHandler(QuietHandler):
+    """Answers one connection."""
 
-    protocol_version = "HTTP/1.1"
-    server_version = SERVER
-    sys_version = ""
-    disable_nagle_algorithm = True
     server: GcsListener
 
-    def handle_one_request(self) -> None:
-        """As in the base class; a client that goes away is no error."""
-        try:
-            super().handle_one_request()
-        except ConnectionError:
-            self.close_connection = True
-
-    def version_string(self) -> str:
-        """The ``Server`` header."""
-        return self.server_version
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the base class's name
-        """Log the request line, never a header: tokens travel in headers."""
-        LOGGER.debug(format, *args)
-
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802  # the base class looks for this name
         """Answer any method."""
         base = f"http://{self.headers.get('Host') or 'localhost'}"
         call = Call.of(self.command, self.path, dict(self.headers), self._content(), base)
