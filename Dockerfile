@@ -16,6 +16,6 @@ RUN pip install --no-cache-dir "apache-beam[gcp]==${BEAM}" /opt/aurora-prep \
     && rm -rf /opt/aurora-prep
 
 # Fails the build rather than the job: ecCodes loads beside PROJ, and the steps can be unpickled.
-RUN python -c "import aurora_prep.pipelines.beam_glue, eccodes; print(eccodes.codes_get_api_version())"
+RUN python -c "import aurora_prep.pipelines.run.transforms, eccodes; print(eccodes.codes_get_api_version())"
 
 # Beam's own entry point, /opt/apache/beam/boot, is inherited.

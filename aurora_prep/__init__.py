@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from aurora_prep.manifest.query import Manifest
     from aurora_prep.pipelines.recipe import Recipe
-    from aurora_prep.pipelines.run import run
-    from aurora_prep.pipelines.stages.regrid_file import regrid_file as regrid
+    from aurora_prep.pipelines.run.run import run
+    from aurora_prep.pipelines.shard.regrid_file import regrid_file as regrid
 
 __all__ = ["Manifest", "Recipe", "regrid", "run"]
 __version__ = version("aurora-prep")
@@ -24,8 +24,8 @@ __version__ = version("aurora-prep")
 _PLACES = {
     "Manifest": ("manifest.query", "Manifest"),
     "Recipe": ("pipelines.recipe", "Recipe"),
-    "regrid": ("pipelines.stages.regrid_file", "regrid_file"),
-    "run": ("pipelines.run", "run"),
+    "regrid": ("pipelines.shard.regrid_file", "regrid_file"),
+    "run": ("pipelines.run.run", "run"),
 }
 
 

@@ -31,11 +31,12 @@ import zarr
 from numcodecs import Blosc
 from numpy.typing import NDArray
 
-from aurora_prep.manifest import storage
+from aurora_prep.manifest import durable
 from aurora_prep.normalisation import area_weights, reduce_changes
-from aurora_prep.pipelines.engine import tune_memory
-from aurora_prep.pipelines.stages import decode, write
-from aurora_prep.pipelines.stages.statistics import reduce
+from aurora_prep.pipelines.engines.choice import tune_memory
+from aurora_prep.pipelines.reading import match
+from aurora_prep.pipelines.shard import encode
+from aurora_prep.pipelines.shard.reduce import reduce
 from aurora_prep.providers.embedded import truth
 from aurora_prep.regridding import octahedral, regridder
 from aurora_prep.sources import load
@@ -109,15 +110,15 @@ def measure_seconds(folder: Path, rounds: int) -> dict[str, Any]:
         "netcdf": make_netcdf(folder / "day.nc", fields, grid),
     }
     held = {
-        name: decode.holdings_of((str(path),), load("era5"), folder / "contents")
+        name: match.holdings_of((str(path),), load("era5"), folder / "contents")
         for name, path in files.items()
     }
 
     def read(name: str) -> Callable[[], object]:
-        return lambda: [decode.decode(ref) for ref in held[name].fields.values()]
+        return lambda: [match.decode(ref) for ref in held[name].fields.values()]
 
     codec = Blosc(cname="lz4", clevel=5, shuffle=Blosc.SHUFFLE)
-    compressed = [write.encode_field(field, codec) for field in fields]
+    compressed = [encode.encode_field(field, codec) for field in fields]
     shard = make_shard(folder / "shard.zarr", fields)
     keys = [FrameKey("era5", START + hours * HOUR) for hours in range(len(fields))]
     weights = area_weights(grid)
@@ -153,12 +154,12 @@ def measure_seconds(folder: Path, rounds: int) -> dict[str, Any]:
                 "reduced": cost(lambda: gaussian(points), fifth),
             },
             "statistics": cost(lambda: [reduce(field, grid) for field in fields]),
-            "encode": cost(lambda: [write.encode_field(field, codec) for field in fields]),
+            "encode": cost(lambda: [encode.encode_field(field, codec) for field in fields]),
             "change": cost(changes, values * (len(fields) - 1) / len(fields)),
         },
         "seconds_per_megabyte": {
             "write": cost(
-                lambda: (write.checksum(sixteen), storage.put(str(folder / "object"), sixteen)),
+                lambda: (encode.checksum(sixteen), durable.put(str(folder / "object"), sixteen)),
                 16 * 2**20 / MILLION,
             ),
         },
@@ -309,7 +310,7 @@ def ratio(fields: Iterator[Field]) -> float:
     before = after = 0
     for field in fields:
         before += field.nbytes
-        after += len(write.encode_field(field, codec))
+        after += len(encode.encode_field(field, codec))
     return before / after
 
 

@@ -41,7 +41,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from aurora_prep.manifest import FrameRecord, Manifest, Part, Status, write_part
 from aurora_prep.manifest.batches import BatchDataset
-from aurora_prep.manifest.compact import compact
+from aurora_prep.manifest.ledger.compact import compact
 from aurora_prep.manifest.samples import Samples, samples_of
 
 START, STEP = datetime(2020, 1, 1), timedelta(hours=6)

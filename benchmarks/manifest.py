@@ -27,11 +27,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from aurora_prep.manifest.compact import INDEX, ROWS, compact
-from aurora_prep.manifest.merge import TABLES
-from aurora_prep.manifest.parts import decode, encode, ordered, part_url
-from aurora_prep.manifest.query import Manifest
-from aurora_prep.manifest.records import (
+from aurora_prep.manifest.ledger.compact import INDEX, ROWS, compact
+from aurora_prep.manifest.ledger.merge import TABLES
+from aurora_prep.manifest.ledger.parts import decode, encode, ordered, part_url
+from aurora_prep.manifest.ledger.records import (
     FRAMES,
     DetailRecord,
     FrameRecord,
@@ -40,6 +39,7 @@ from aurora_prep.manifest.records import (
     Status,
     sealed,
 )
+from aurora_prep.manifest.query import Manifest
 from aurora_prep.sources.spec import FrameKey
 
 QUERIES = {

@@ -33,14 +33,15 @@ import eccodes  # isort: skip
 import numpy as np
 import yaml
 
-from aurora_prep.manifest import storage
-from aurora_prep.pipelines.engine import tune_memory
-from aurora_prep.pipelines.plan import make_plan
+from aurora_prep.manifest import durable
+from aurora_prep.pipelines.dataset.create import set_up_stores
+from aurora_prep.pipelines.engines.choice import tune_memory
+from aurora_prep.pipelines.plan.recipe_plan import make_plan
+from aurora_prep.pipelines.reading import harmonise, match
 from aurora_prep.pipelines.recipe import Recipe
-from aurora_prep.pipelines.run import run
-from aurora_prep.pipelines.stages import decode, harmonise, regrid, shard, site, write
-from aurora_prep.pipelines.stages.statistics import reduce
-from aurora_prep.pipelines.stages.store import set_up_stores
+from aurora_prep.pipelines.run.run import run
+from aurora_prep.pipelines.shard import context, encode, regrid, shard
+from aurora_prep.pipelines.shard.reduce import reduce
 from aurora_prep.providers.cache import Cache
 from aurora_prep.providers.credentials import Service
 from aurora_prep.providers.embedded import EmbeddedProvider, truth
@@ -135,11 +136,11 @@ def stages(grib: Path, folder: Path) -> None:
     tune_memory()
     fetch = timed(lambda: fetch_day(folder))
     kept = folder / "contents"
-    index = timed(lambda: decode.holdings_of((str(grib),), source, kept))
-    held = decode.holdings_of((str(grib),), source, kept)
+    index = timed(lambda: match.holdings_of((str(grib),), source, kept))
+    held = match.holdings_of((str(grib),), source, kept)
     coarse = regrid.Regrid(Grid.regular("0.4"), folder / "weights")
     plan = make_plan(Recipe.parse(recipe_of(grib, folder / "unused")), kept)
-    layout = write.layout_of(plan.sources[0], source.variables[0], "auto")
+    layout = encode.layout_of(plan.sources[0], source.variables[0], "auto")
     spent = dict.fromkeys(("decode", "harmonise", "regrid", "statistics", "compress", "write"), 0.0)
 
     @contextmanager
@@ -153,24 +154,24 @@ def stages(grib: Path, folder: Path) -> None:
     for number, ((place, _), ref) in enumerate(held.fields.items()):
         native = source.native(place[0])
         if number == 0:  # compile and build weights outside the clock
-            field = decode.decode(ref).reshape(ROWS, COLUMNS)
+            field = match.decode(ref).reshape(ROWS, COLUMNS)
             reduce(field, source.grid)
             coarse(field, placement, {}, native.variable, "conservative")
         with clock("decode"):
-            raw = decode.decode(ref)
+            raw = match.decode(ref)
         with clock("harmonise"):
             field = harmonise.harmonise(raw, ref.units, native, placement, "benchmark")
         with clock("statistics"):
             reduce(field, source.grid)
         with clock("compress"):
-            chunks.append(write.encode_field(field, layout.compressor()))
+            chunks.append(encode.encode_field(field, layout.compressor()))
         with clock("regrid"):
             coarse(field, placement, {}, native.variable, "conservative")
     with clock("write"):
         for start in range(0, len(chunks), 13):
-            data = write.assemble_shard(chunks[start : start + 13], shard_of(13))
-            write.checksum(data)
-            storage.put(str(folder / "shards" / str(start)), data)
+            data = encode.assemble_shard(chunks[start : start + 13], shard_of(13))
+            encode.checksum(data)
+            durable.put(str(folder / "shards" / str(start)), data)
     print("Seconds a frame of 69 fields at 0.25 degrees, one thread (aurora-prep "
           f"{aurora_prep.__version__}, {os.cpu_count()} processors seen):\n")  # fmt: skip
     print("| stage | s/frame |\n|---|---|")
@@ -182,9 +183,9 @@ def stages(grib: Path, folder: Path) -> None:
     beam_share(grib, folder)
 
 
-def shard_of(levels: int) -> write.Layout:
+def shard_of(levels: int) -> encode.Layout:
     """Layout of one frame of one variable."""
-    return write.Layout((1, levels, ROWS, COLUMNS), (1, levels, ROWS, COLUMNS))
+    return encode.Layout((1, levels, ROWS, COLUMNS), (1, levels, ROWS, COLUMNS))
 
 
 def fetch_day(folder: Path) -> None:
@@ -205,7 +206,7 @@ def beam_share(grib: Path, folder: Path) -> None:
     run(recipe, cache=str(folder / "cache"), show=False)
     through_beam = time.perf_counter() - begun
     recipe = Recipe.parse(recipe_of(grib, folder / "by-loop"))
-    place = site.Site(
+    place = context.RunContext(
         root=recipe.output,
         cache=folder / "cache",
         recipe=recipe,
@@ -218,7 +219,7 @@ def beam_share(grib: Path, folder: Path) -> None:
     set_up_stores(place.root, [plan], recipe, place.is_synthetic)
     before = None
     for task in plan.tasks():
-        this = shard.begin_shard(plan, task, (site.RawFile(str(grib)),), place)
+        this = shard.begin_shard(plan, task, (context.RawFile(str(grib)),), place)
         if before is not None:
             before.publish()
         before = this

@@ -9,7 +9,7 @@ lets; a shard is written while the next is computed. A request or a write fails 
 and is made again. The same seed gives the same events.
 
 What each thing takes comes from `aurora-prep plan` (pipelines/estimates): counts of the recipe,
-measured core-seconds, pipelines/prices.yaml. The closed form that `plan` tells is printed
+measured core-seconds, pipelines/estimates/prices.yaml. The closed form that `plan` tells is printed
 beside the simulation. `--validate` makes small real runs on this machine with two worker
 processes and the embedded provider, and predicts them from runs without a queue.
 """
@@ -30,7 +30,7 @@ from aurora_prep.pipelines.estimates.costs import measured_costs
 from aurora_prep.pipelines.estimates.load import Load, load_of
 from aurora_prep.pipelines.estimates.prices import Setting
 from aurora_prep.pipelines.estimates.times import times_of
-from aurora_prep.pipelines.plan import make_plan
+from aurora_prep.pipelines.plan.recipe_plan import make_plan
 from aurora_prep.pipelines.recipe import Recipe
 
 WORKERS = (1, 3, 10, 30, 100, 300, 1000)

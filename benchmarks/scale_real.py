@@ -13,7 +13,7 @@ from scale_simulation import MEGABYTE, Model, Simulation
 from aurora_prep.pipelines.estimates.load import Load
 from aurora_prep.pipelines.estimates.prices import Setting
 from aurora_prep.pipelines.recipe import Recipe
-from aurora_prep.pipelines.run import run
+from aurora_prep.pipelines.run.run import run
 from aurora_prep.providers.embedded import EmbeddedProvider
 
 WITHOUT_QUEUE = 32  # days of the real run that tells what a day takes

@@ -12,7 +12,7 @@ from typing import Any
 from aurora_prep.pipelines.estimates.load import Load
 from aurora_prep.pipelines.estimates.prices import Setting
 from aurora_prep.pipelines.estimates.times import in_flight
-from aurora_prep.pipelines.throttle import limit_of
+from aurora_prep.pipelines.plan.provider_limits import limit_of
 from aurora_prep.providers.cds import FIRST_POLL_SECONDS
 from aurora_prep.providers.retry import Policy
 

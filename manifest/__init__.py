@@ -1,9 +1,8 @@
 """What is there: records, queries, coverage and verification."""
 
-from aurora_prep.manifest.parts import discard, finished, read_part, write_part
-from aurora_prep.manifest.planned import PlannedFrame, PlannedFrames
-from aurora_prep.manifest.query import Manifest
-from aurora_prep.manifest.records import (
+from aurora_prep.manifest.ledger.parts import discard, finished, read_part, write_part
+from aurora_prep.manifest.ledger.planned import PlannedFrame, PlannedFrames
+from aurora_prep.manifest.ledger.records import (
     DetailRecord,
     FrameRecord,
     ObjectRecord,
@@ -11,7 +10,8 @@ from aurora_prep.manifest.records import (
     Status,
     sealed,
 )
-from aurora_prep.manifest.tokens import tokens_of
+from aurora_prep.manifest.ledger.tokens import tokens_of
+from aurora_prep.manifest.query import Manifest
 
 __all__ = [
     "DetailRecord",

@@ -8,9 +8,9 @@ from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 
-from aurora_prep.manifest import engine, storage
+from aurora_prep.manifest import duck, durable
+from aurora_prep.manifest.ledger.records import FRAMES
 from aurora_prep.manifest.query import Manifest
-from aurora_prep.manifest.records import FRAMES
 
 
 class Change(StrEnum):
@@ -68,16 +68,16 @@ def diff(before: str, after: str) -> pa.Table:
     Raises:
         ManifestError: One of them has no manifest.
     """
-    with TemporaryDirectory() as name, engine.connect(Path(name)) as database:
+    with TemporaryDirectory() as name, duck.connect(Path(name)) as database:
         for side, url in (("a", before), ("b", after)):
             Manifest.open(url).close()
             folder = Path(name) / side
             folder.mkdir()
-            place = storage.fetch_to(storage.join(url, "manifest", "frames.parquet"), folder)
-            stored = f"read_parquet({engine.quoted(place.absolute())})"
+            place = durable.fetch_to(durable.join(url, "manifest", "frames.parquet"), folder)
+            stored = f"read_parquet({duck.quoted(place.absolute())})"
             database.execute(f"CREATE VIEW {side} AS FROM {stored}")
         order = ", ".join(f"{column} NULLS FIRST" for column in KEY)
-        rows = engine.stream(database, f"FROM ({_comparison()}) ORDER BY {order}", DIFFERENCE)
+        rows = duck.stream(database, f"FROM ({_comparison()}) ORDER BY {order}", DIFFERENCE)
         return pa.Table.from_batches(list(rows), schema=DIFFERENCE)
 
 

@@ -12,10 +12,10 @@ from typing import Any, Self
 import duckdb
 import pyarrow as pa
 
-from aurora_prep.manifest import engine, storage
-from aurora_prep.manifest.compact import INDEX
-from aurora_prep.manifest.merge import TABLES
-from aurora_prep.manifest.records import FRAMES, SPAN, TEXTS, TIME, WHOLES, Status
+from aurora_prep.manifest import duck, durable
+from aurora_prep.manifest.ledger.compact import INDEX
+from aurora_prep.manifest.ledger.merge import TABLES
+from aurora_prep.manifest.ledger.records import FRAMES, SPAN, TEXTS, TIME, WHOLES, Status
 from aurora_prep.sources.spec import ManifestError
 
 SUMMARY = pa.schema(
@@ -94,8 +94,8 @@ class Manifest:
         Raises:
             ManifestError: There is no manifest, or it is not whole.
         """
-        place = storage.join(url, "manifest", INDEX)
-        if not storage.exists(place):
+        place = durable.join(url, "manifest", INDEX)
+        if not durable.exists(place):
             raise ManifestError(
                 "the dataset has no manifest yet",
                 url,
@@ -103,7 +103,7 @@ class Manifest:
                 "check the path; a run writes the manifest when it ends: run the recipe again",
             )
         try:
-            index = json.loads(storage.get(place))
+            index = json.loads(durable.get(place))
         except ValueError as error:
             raise ManifestError(
                 "the manifest's index is damaged",
@@ -190,7 +190,7 @@ class Manifest:
         conditions = [FACETS[name] for name in given]
         if variable is not None:
             paths = self._paths(variable)
-            conditions.append(f"list_has_any(variables, [{', '.join(map(engine.quoted, paths))}])")
+            conditions.append(f"list_has_any(variables, [{', '.join(map(duck.quoted, paths))}])")
         self._refuse_unknown({name: given[name] for name in NAMES if name in given})
         where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
         return self._frames(where, given)
@@ -213,7 +213,7 @@ class Manifest:
             if [statement.type for statement in statements] != [duckdb.StatementType.SELECT]:
                 kinds = [statement.type.name for statement in statements]
                 raise self._refused(text, f"statements {kinds}", "ask one SELECT: nothing else")
-            return engine.answer(self._open_to(*TABLES), text)
+            return duck.answer(self._open_to(*TABLES), text)
         except duckdb.Error as error:
             fix = "the views are frames, details, objects and parts: DESCRIBE FROM frames lists one"
             raise self._refused(text, str(error), fix) from error
@@ -222,23 +222,23 @@ class Manifest:
     def _database(self) -> duckdb.DuckDBPyConnection:
         scratch = Path(self._scratch.name)
         places = [
-            storage.local_path(storage.join(self.url, "manifest", f"{name}.parquet"))
+            durable.local_path(durable.join(self.url, "manifest", f"{name}.parquet"))
             for name in TABLES
         ]
-        return engine.locked(scratch, [place for place in places if place is not None])
+        return duck.locked(scratch, [place for place in places if place is not None])
 
     def _open_to(self, *names: str) -> duckdb.DuckDBPyConnection:
         """The database, with views of at least these tables."""
         for name in names:
             if name in self._places:
                 continue
-            url = storage.join(self.url, "manifest", f"{name}.parquet")
-            place = storage.fetch_to(url, Path(self._scratch.name))
+            url = durable.join(self.url, "manifest", f"{name}.parquet")
+            place = durable.fetch_to(url, Path(self._scratch.name))
             self._check(name, place)
             self._places[name] = place
             timed = "lead_time" in TABLES[name].names
             lead = "REPLACE (to_seconds(lead_time) AS lead_time)" if timed else ""
-            stored = f"read_parquet({engine.quoted(place.absolute())})"
+            stored = f"read_parquet({duck.quoted(place.absolute())})"
             self._database.execute(f"CREATE VIEW stored_{name} AS FROM {stored}")
             self._database.execute(f"CREATE VIEW {name} AS SELECT * {lead} FROM stored_{name}")  # noqa: S608
         return self._database
@@ -248,7 +248,7 @@ class Manifest:
         if expected != found:
             raise ManifestError(
                 "a table of the manifest is not the one its index speaks of",
-                storage.join(self.url, "manifest", f"{name}.parquet"),
+                durable.join(self.url, "manifest", f"{name}.parquet"),
                 f"{found} bytes, the index says {expected}",
                 "run the recipe again: it rebuilds the manifest from its parts",
             )

@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from enum import Enum, StrEnum
 from itertools import groupby
 
-from aurora_prep.manifest import engine
+from aurora_prep.manifest import duck
 from aurora_prep.manifest.query import Manifest
 
 DAY = timedelta(days=1)
@@ -115,7 +115,7 @@ def coverage_of(manifest: Manifest, source: str, grid: str) -> Coverage:
         source: Name of the source.
         grid: Name of the grid.
     """
-    names = {"source": engine.quoted(source), "grid": engine.quoted(grid)}
+    names = {"source": duck.quoted(source), "grid": duck.quoted(grid)}
     (span,) = manifest.sql(SPAN.format(**names)).to_pylist()
     layout = layout_for(span["first"], span["last"])
     unit = "hour" if layout is Layout.HOURS else "day"

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from aurora_prep.manifest import engine
-from aurora_prep.manifest.parts import read_part
+from aurora_prep.manifest import duck
+from aurora_prep.manifest.ledger.parts import read_part
 from aurora_prep.manifest.query import Manifest
 from aurora_prep.manifest.report.facts import Held
 from aurora_prep.manifest.report.fields import quoted
@@ -80,7 +80,7 @@ def merged_of(manifest: Manifest, held: Held) -> Merged:
     """
     chosen = "true"
     if held.statistics and held.statistics.split in {row["split"] for row in held.splits}:
-        chosen = f"split = {engine.quoted(held.statistics.split)}"
+        chosen = f"split = {duck.quoted(held.statistics.split)}"
     texts = STATIC.format(**quoted(held)), SHARDS.format(chosen=chosen, **quoted(held))
     static, shards = ([r["shard"] for r in manifest.sql(t).to_pylist()] for t in texts)
     count = min(len(shards), MOST_PARTS)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from aurora_prep.manifest import storage
+from aurora_prep.manifest import durable
 from aurora_prep.manifest.query import Manifest
 from aurora_prep.manifest.render import TOTALS
 from aurora_prep.normalisation import Statistics
@@ -195,13 +195,13 @@ def gather(manifest: Manifest, declared: Mapping[str, Source]) -> Facts:
 
 
 def _document(url: str) -> Row:
-    place = storage.join(url, DATASET)
-    if not storage.exists(place):
+    place = durable.join(url, DATASET)
+    if not durable.exists(place):
         raise ManifestError(
             "the dataset is not finished", url, f"no {DATASET}", "run its recipe again"
         )
     try:
-        document = json.loads(storage.get(place))
+        document = json.loads(durable.get(place))
         known = isinstance(document["sources"], list)
     except (ValueError, KeyError, TypeError):
         known = False
@@ -231,5 +231,5 @@ def _gap(row: Row) -> Gap:
 
 
 def _statistics(url: str, key: Key) -> Statistics | None:
-    place = storage.join(url, "statistics", f"{'-'.join(key)}.json")
-    return Statistics.from_json(storage.get(place).decode()) if storage.exists(place) else None
+    place = durable.join(url, "statistics", f"{'-'.join(key)}.json")
+    return Statistics.from_json(durable.get(place).decode()) if durable.exists(place) else None

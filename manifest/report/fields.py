@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aurora_prep.manifest import engine, storage
+from aurora_prep.manifest import duck, durable
 from aurora_prep.manifest.query import Manifest
 from aurora_prep.manifest.report.facts import Facts, Held, Row
-from aurora_prep.manifest.zarrstore import Store
+from aurora_prep.manifest.store_reader import Store
 from aurora_prep.normalisation.waves import components_of_direction, direction_of_components
 from aurora_prep.sources.spec import Kind, ManifestError, Nature, Variable
 
@@ -146,7 +146,7 @@ class Reader:
         """The fields of a frame and the static ones beside it, in the order of the recipe."""
         seconds = int(frame.lead_time.total_seconds())
         member = "IS NULL" if frame.member is None else f"= {frame.member}"
-        moment = f"init_time = {engine.quoted(frame.init_time.isoformat())}::TIMESTAMP"
+        moment = f"init_time = {duck.quoted(frame.init_time.isoformat())}::TIMESTAMP"
         of_frame = f"{moment} AND lead_time = to_seconds({seconds}) AND member {member}"
         rows: list[Row] = []
         for when in (of_frame, "init_time IS NULL"):
@@ -169,7 +169,7 @@ class Reader:
         except Exception as error:  # stores fail in many ways
             raise ManifestError(
                 "a field cannot be read",
-                storage.join(self.manifest.url, description.store, description.short_name),
+                durable.join(self.manifest.url, description.store, description.short_name),
                 f"{type(error).__name__}: {error}",
                 "run verify on the dataset",
             ) from error
@@ -218,13 +218,13 @@ class Reader:
 
     def _store(self, name: str) -> Store:
         if name not in self._stores:
-            self._stores[name] = Store(storage.join(self.manifest.url, name))
+            self._stores[name] = Store(durable.join(self.manifest.url, name))
         return self._stores[name]
 
 
 def quoted(held: Held) -> dict[str, str]:
     """Names of a source and its grid as SQL literals."""
-    return {"source": engine.quoted(held.key[0]), "grid": engine.quoted(held.key[1])}
+    return {"source": duck.quoted(held.key[0]), "grid": duck.quoted(held.key[1])}
 
 
 def zonal_mean(field: Field, nature: Nature) -> NDArray[np.float64]:

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
+from aurora_prep.manifest.ledger.records import Status
 from aurora_prep.manifest.query import Manifest
-from aurora_prep.manifest.records import Status
 from aurora_prep.manifest.training.samples import Samples
 from aurora_prep.manifest.training.series import (
     COLUMNS,

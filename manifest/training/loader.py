@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from aurora_prep.manifest import storage
+from aurora_prep.manifest import durable
+from aurora_prep.manifest.store_reader import Store
 from aurora_prep.manifest.training import statics as static_fields
 from aurora_prep.manifest.training.buffers import Field
 from aurora_prep.manifest.training.order import next_uses
@@ -18,7 +19,6 @@ from aurora_prep.manifest.training.readahead import Frame, ReadAhead, Wanted
 from aurora_prep.manifest.training.reader import ShardReader
 from aurora_prep.manifest.training.samples import Sample, Samples
 from aurora_prep.manifest.training.series import Positions
-from aurora_prep.manifest.zarrstore import Store
 from aurora_prep.sources.spec import FrameKey, ManifestError
 
 GIB = 1 << 30
@@ -206,14 +206,14 @@ class Loader:
 
     def _store(self, name: str) -> Store:
         if name not in self._stores:
-            self._stores[name] = Store(storage.join(self.url, name))
+            self._stores[name] = Store(durable.join(self.url, name))
         return self._stores[name]
 
     def _reader(self, store: str, path: str) -> ShardReader:
         if (store, path) not in self._readers:
             opened = self._store(store)
             name = path.rsplit("/", 1)[-1]
-            reader = ShardReader(storage.join(self.url, store), opened, name)
+            reader = ShardReader(durable.join(self.url, store), opened, name)
             self._readers[store, path] = reader
         return self._readers[store, path]
 
@@ -230,7 +230,7 @@ class Loader:
             if waves:
                 fields[WAVE_MASK] = static_fields.latitude_mask(latitude, len(longitude))
             name = f"static/{grid}.zarr"
-            if storage.exists(storage.join(self.url, name, "zarr.json")):
+            if durable.exists(durable.join(self.url, name, "zarr.json")):
                 fields |= static_fields.stored(self._store(name))
             if self.statics is not None:
                 fields |= static_fields.given(self.statics, latitude, longitude)

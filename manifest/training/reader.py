@@ -13,10 +13,10 @@ import numpy as np
 from numcodecs import blosc
 from numpy.typing import NDArray
 
-from aurora_prep.manifest import storage
-from aurora_prep.manifest.shards import ABSENT, ShardLayout
+from aurora_prep.manifest import durable
+from aurora_prep.manifest.shard_codec import ABSENT, ShardLayout
+from aurora_prep.manifest.store_reader import Store
 from aurora_prep.manifest.training.buffers import Field
-from aurora_prep.manifest.zarrstore import Store
 from aurora_prep.sources.spec import ManifestError
 
 FRAME_DIMS = ("time", "init_time", "lead_time", "member")
@@ -72,14 +72,14 @@ class ShardReader:
     """
 
     def __init__(self, url: str, store: Store, name: str) -> None:
-        self._url = storage.join(url, name)
-        self._folder = storage.local_path(self._url)
+        self._url = durable.join(url, name)
+        self._folder = durable.local_path(self._url)
         array: Any = store.group[name]
         self._array = array
         self._store = store
         self.dims: tuple[str, ...] = tuple(array.metadata.dimension_names)
         self.shape: tuple[int, ...] = array.shape
-        self._layout = _own_layout(storage.get(storage.join(self._url, "zarr.json")))
+        self._layout = _own_layout(durable.get(durable.join(self._url, "zarr.json")))
         self._outer = sum(dim in FRAME_DIMS for dim in self.dims)
         self._cut: tuple[int, ...] = tuple((array.shards or array.chunks)[: self._outer])
         self.frame_shape = self.shape[self._outer :]
@@ -122,8 +122,8 @@ class ShardReader:
         if layout is None:
             return None
         key = "/".join(map(str, ("c", *block, *(0 for _ in self.frame_shape))))
-        url = storage.join(self._url, key)
-        data = memoryview(storage.get(url)) if keep else self._scratch(key, url)
+        url = durable.join(self._url, key)
+        data = memoryview(durable.get(url)) if keep else self._scratch(key, url)
         index = bytes(data[-layout.index_bytes :] if layout.at_end else data[: layout.index_bytes])
         fault = layout.fault(index, len(data))
         if fault is not None:
@@ -146,7 +146,7 @@ class ShardReader:
     def _scratch(self, key: str, url: str) -> memoryview:
         """The bytes of a local file in memory of this thread, else in memory of their own."""
         if self._folder is None:
-            return memoryview(storage.get(url))
+            return memoryview(durable.get(url))
         try:
             with (self._folder / key).open("rb", buffering=0) as file:
                 size = file.seek(0, 2)
@@ -158,7 +158,7 @@ class ShardReader:
                 while done < size and (count := file.readinto(data[done:])):
                     done += count
         except OSError:
-            return memoryview(storage.get(url))  # which says what is the matter
+            return memoryview(durable.get(url))  # which says what is the matter
         return data[:done]
 
 

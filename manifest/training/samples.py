@@ -10,7 +10,7 @@ from typing import overload
 import numpy as np
 import pyarrow as pa
 
-from aurora_prep.manifest.records import SPAN, TIME
+from aurora_prep.manifest.ledger.records import SPAN, TIME
 from aurora_prep.manifest.training.order import mixed, shares_of, shuffled
 from aurora_prep.manifest.training.series import Positions, codes_of, list_codes_of
 from aurora_prep.manifest.training.window import Window

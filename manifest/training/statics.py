@@ -10,8 +10,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
+from aurora_prep.manifest.store_reader import Store
 from aurora_prep.manifest.training.buffers import Field
-from aurora_prep.manifest.zarrstore import Store
 from aurora_prep.sources.spec import ManifestError, orient
 
 Given = Mapping[str, ArrayLike] | str | Path

@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the demo recipe, or find that it has been run."""
     with imports.swiftly():
         from aurora_prep.pipelines.recipe import Recipe
-        from aurora_prep.pipelines.run import run as run_recipe
+        from aurora_prep.pipelines.run.run import run as run_recipe
 
     place = resources.files("aurora_prep.pipelines").joinpath("demo.yaml")
     with resources.as_file(place) as path:

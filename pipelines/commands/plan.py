@@ -9,7 +9,7 @@ from aurora_prep.pipelines.commands import show
 
 if TYPE_CHECKING:
     from aurora_prep.pipelines.estimates.estimate import Present
-    from aurora_prep.pipelines.source_plan import SourcePlan
+    from aurora_prep.pipelines.plan.source_plan import SourcePlan
 
 MINUTES = 60
 HOURS_PER_DAY = 24
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     """Print what a recipe means, one row a source."""
     from aurora_prep.pipelines.estimates import estimate
     from aurora_prep.pipelines.estimates.prices import Setting
-    from aurora_prep.pipelines.plan import make_plan
+    from aurora_prep.pipelines.plan.recipe_plan import make_plan
     from aurora_prep.pipelines.recipe import Recipe
     from aurora_prep.providers.cache import Cache
 
@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _present(output: str, entry: SourcePlan, cache: Any) -> Present:
     """What is there already of a source, in the output and in the cache."""
-    from aurora_prep.manifest.parts import finished
+    from aurora_prep.manifest.ledger.parts import finished
     from aurora_prep.pipelines.estimates.estimate import Present
     from aurora_prep.pipelines.estimates.present import answers_present, frames_present
 

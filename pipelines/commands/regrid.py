@@ -17,7 +17,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Regrid a file."""
-    from aurora_prep.pipelines.stages.regrid_file import regrid_file
+    from aurora_prep.pipelines.shard.regrid_file import regrid_file
 
     regrid_file(args.input, args.output, args.grid, args.method)
     return 0

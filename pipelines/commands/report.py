@@ -18,12 +18,12 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the report of a dataset."""
     from aurora_prep import sources
-    from aurora_prep.manifest import storage
+    from aurora_prep.manifest import durable
     from aurora_prep.manifest.render import size
     from aurora_prep.manifest.report import report
 
     declared = {name: sources.load(name) for name in sources.names()}
     data = report(args.dataset, declared).encode()
-    storage.put(args.out, data)
+    durable.put(args.out, data)
     show.line(f"{args.out}: {size(len(data))}, opens in any browser, needs no network")
     return 0

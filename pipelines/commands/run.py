@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
     """Run a recipe; 1 when planned frames are not written."""
     with imports.swiftly():
         from aurora_prep.pipelines.recipe import Recipe
-        from aurora_prep.pipelines.run import run as run_recipe
+        from aurora_prep.pipelines.run.run import run as run_recipe
 
     outcome = run_recipe(
         Recipe.load(args.recipe, output=args.out),

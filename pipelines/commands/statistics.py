@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import aurora_prep
-from aurora_prep.manifest import storage
+from aurora_prep.manifest import durable
 from aurora_prep.pipelines.commands import show
 from aurora_prep.sources.spec import ManifestError
 
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     from aurora_prep.normalisation import compare_aurora, to_aurora
 
     if args.recompute:
-        from aurora_prep.pipelines.split_statistics import recompute_statistics
+        from aurora_prep.pipelines.dataset.statistics import recompute_statistics
 
         recompute_statistics(args.dataset, aurora_prep.__version__)
     found = _load(args.dataset, args.source)
@@ -83,8 +83,8 @@ def run(args: argparse.Namespace) -> int:
 def _load(dataset: str, source: str | None) -> list[Statistics]:
     from aurora_prep.normalisation import Statistics
 
-    folder = storage.join(dataset, "statistics")
-    names = [name for name in storage.listing(folder) if name.endswith(".json")]
+    folder = durable.join(dataset, "statistics")
+    names = [name for name in durable.listing(folder) if name.endswith(".json")]
     chosen = [name for name in names if source in (None, name.split("-")[0])]
     if not chosen:
         raise ManifestError(
@@ -93,7 +93,7 @@ def _load(dataset: str, source: str | None) -> list[Statistics]:
             f"source {source!r}, among {names}" if names else "no statistics file",
             "check the path and the source; a run writes statistics when it ends",
         )
-    texts = (storage.get(storage.join(folder, name)).decode() for name in chosen)
+    texts = (durable.get(durable.join(folder, name)).decode() for name in chosen)
     return [Statistics.from_json(text) for text in texts]
 
 
@@ -125,7 +125,7 @@ def _give(text: str, out: str | None) -> int:
     if out is None:
         sys.stdout.write(text)
     else:
-        storage.put(out, text.encode())
+        durable.put(out, text.encode())
     return 0
 
 
@@ -142,7 +142,7 @@ def _give_netcdf(found: list[Statistics], out: str | None) -> int:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "statistics.nc"
         to_netcdf(found[0], path)
-        storage.put(out, path.read_bytes())
+        durable.put(out, path.read_bytes())
     return 0
 
 

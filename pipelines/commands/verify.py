@@ -9,8 +9,8 @@ from aurora_prep.pipelines.commands import imports, show
 from aurora_prep.sources.spec import AuroraPrepError
 
 if TYPE_CHECKING:
-    from aurora_prep.manifest.verify import Problem, Verification
-    from aurora_prep.pipelines.replan import Replanned
+    from aurora_prep.manifest.verify.verification import Problem, Verification
+    from aurora_prep.pipelines.dataset.original_plan import Replanned
 
 SHOWN = 20
 
@@ -40,7 +40,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Verify a dataset; 1 when anything is wrong."""
-    from aurora_prep.manifest.verify import repair, verify
+    from aurora_prep.manifest.verify.verification import repair, verify
 
     again, note = _replanned(args)
     planned = None if again is None else again.frames()
@@ -69,12 +69,12 @@ def _replanned(args: argparse.Namespace) -> tuple[Replanned | None, str]:
     Raises:
         AuroraPrepError: ``--recipe`` was given, and is no help.
     """
-    from aurora_prep.manifest import storage
+    from aurora_prep.manifest import durable
 
-    if not storage.exists(args.dataset):
+    if not durable.exists(args.dataset):
         return None, ""  # the verification says so
     with imports.swiftly():
-        from aurora_prep.pipelines.replan import replan
+        from aurora_prep.pipelines.dataset.original_plan import replan
     try:
         return replan(args.dataset, args.recipe), ""
     except AuroraPrepError as error:
@@ -88,7 +88,7 @@ def _delete_orphans(dataset: str, found: Verification) -> None:
     """Delete orphans, and nothing else."""
     from dataclasses import replace
 
-    from aurora_prep.manifest.verify import Kind, repair
+    from aurora_prep.manifest.verify.verification import Kind, repair
 
     strays = tuple(problem for problem in found.problems if problem.kind is Kind.ORPHAN)
     repair(dataset, replace(found, problems=strays), delete_orphans=True)

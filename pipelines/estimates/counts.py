@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from aurora_prep.pipelines.source_plan import SourcePlan
+from aurora_prep.pipelines.plan.source_plan import SourcePlan
 from aurora_prep.sources.spec import HOUR, Grid, Http, Mars, Timeline, Zarr
 
 MONTHS = 12

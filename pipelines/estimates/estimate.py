@@ -12,8 +12,8 @@ from aurora_prep.pipelines.estimates.counts import object_count, shard_count
 from aurora_prep.pipelines.estimates.load import Load, load_of
 from aurora_prep.pipelines.estimates.prices import Setting
 from aurora_prep.pipelines.estimates.times import GIBIBYTE, HOUR_SECONDS, dollars_of, times_of
-from aurora_prep.pipelines.plan import Plan
-from aurora_prep.pipelines.source_plan import SourcePlan
+from aurora_prep.pipelines.plan.recipe_plan import Plan
+from aurora_prep.pipelines.plan.source_plan import SourcePlan
 
 WORKERS = (1, 10, 100, 1000)
 

@@ -14,8 +14,8 @@ from aurora_prep.pipelines.estimates.counts import (
     part_count,
     request_count,
 )
+from aurora_prep.pipelines.plan.source_plan import SourcePlan
 from aurora_prep.pipelines.recipe import NATIVE_GRID
-from aurora_prep.pipelines.source_plan import SourcePlan
 from aurora_prep.sources.spec import Zarr
 
 MILLION = 1e6

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from aurora_prep.pipelines.source_plan import SourcePlan
+from aurora_prep.pipelines.plan.source_plan import SourcePlan
 from aurora_prep.providers.cache import Cache
 from aurora_prep.sources.spec import HOUR, Timeline
 

@@ -13,7 +13,7 @@ import yaml
 
 from aurora_prep.sources.spec import RecipeError
 
-DEFAULT = Path(__file__).parents[1] / "prices.yaml"
+DEFAULT = Path(__file__).with_name("prices.yaml")
 POSITIVE = frozenset(
     {
         "cores",

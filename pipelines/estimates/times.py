@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from aurora_prep.pipelines.estimates.load import Load
 from aurora_prep.pipelines.estimates.prices import Setting
-from aurora_prep.pipelines.throttle import limit_of
+from aurora_prep.pipelines.plan.provider_limits import limit_of
 
 HOUR_SECONDS = 3600.0
 MEGABYTE = 1e6

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from aurora_prep.manifest import Manifest
 from aurora_prep.manifest.samples import Samples, Window, samples_of
 from aurora_prep.pipelines.recipe import Recipe
-from aurora_prep.pipelines.run import run
+from aurora_prep.pipelines.run.run import run
 
 INSTALL = 'Aurora is not installed; to run this test: pip install -e ".[torch]"'
 DAY = {"start": "2020-02-28T00", "end": "2020-02-29T00", "step": "6h"}

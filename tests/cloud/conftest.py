@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from aurora_prep.pipelines.recipe import Recipe
-from aurora_prep.pipelines.run import run
+from aurora_prep.pipelines.run.run import run
 from aurora_prep.providers.embedded import EmbeddedProvider
 from aurora_prep.providers.embedded.gcs import GcsEmulator
 

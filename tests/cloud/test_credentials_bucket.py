@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from aurora_prep.manifest import storage
+from aurora_prep.manifest import durable
 from aurora_prep.providers import credentials_bucket
 from aurora_prep.sources.spec import CredentialsError
 
@@ -24,9 +24,9 @@ def _clean(monkeypatch):
 
 @pytest.mark.usefixtures("gcs")
 def test_clients_are_led_to_a_private_copy(monkeypatch):
-    storage.put(f"{FOLDER}/cdsapirc", RC)
+    durable.put(f"{FOLDER}/cdsapirc", RC)
     monkeypatch.setenv("ADSAPI_RC", "/mine")
-    storage.put(f"{FOLDER}/adsapirc", RC)
+    durable.put(f"{FOLDER}/adsapirc", RC)
     credentials_bucket.bring(FOLDER)
     path = Path(os.environ["CDSAPI_RC"])
     assert path.read_bytes() == RC
@@ -36,7 +36,7 @@ def test_clients_are_led_to_a_private_copy(monkeypatch):
 
 
 def test_it_is_read_once_in_a_process(gcs):
-    storage.put(f"{FOLDER}/ecmwfapirc", b"{}")
+    durable.put(f"{FOLDER}/ecmwfapirc", b"{}")
     credentials_bucket.bring(FOLDER)
     gcs.forget()
     credentials_bucket.bring(f"{FOLDER}/")

@@ -13,10 +13,10 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.portability.api import beam_runner_api_pb2 as api
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
-from aurora_prep.pipelines.beam_glue import Work
-from aurora_prep.pipelines.prepare import Prepare
 from aurora_prep.pipelines.recipe import Recipe
-from aurora_prep.pipelines.stages.site import RawFile, Site
+from aurora_prep.pipelines.run.pipeline import Prepare
+from aurora_prep.pipelines.run.work import Work
+from aurora_prep.pipelines.shard.context import RawFile, RunContext
 from aurora_prep.providers.credentials import Service
 
 FIFTY_YEARS = {
@@ -39,7 +39,7 @@ MOST_BYTES = 10_000_000
 def work(tmp_path_factory) -> Work:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AURORA_PREP_LOCAL_CACHE", str(tmp_path_factory.mktemp("cache")))
-        site = Site(
+        context = RunContext(
             root=str(tmp_path_factory.mktemp("out")),
             cache=tmp_path_factory.mktemp("cache"),
             recipe=Recipe.parse(FIFTY_YEARS),
@@ -48,7 +48,7 @@ def work(tmp_path_factory) -> Work:
             software_version="0",
             bucket="gs://data/cache",
         )
-    return Work(site, Service())
+    return Work(context, Service())
 
 
 @pytest.fixture(scope="module")

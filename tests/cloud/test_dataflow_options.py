@@ -8,10 +8,10 @@ from apache_beam.options.pipeline_options import (
     WorkerOptions,
 )
 
-from aurora_prep.pipelines import dataflow
-from aurora_prep.pipelines.engine import options_of
+from aurora_prep.pipelines.engines import dataflow
+from aurora_prep.pipelines.engines.choice import options_of
 from aurora_prep.pipelines.recipe import Recipe
-from aurora_prep.pipelines.run import run
+from aurora_prep.pipelines.run.run import run
 from aurora_prep.sources.spec import EngineError
 
 from .conftest import RECIPE

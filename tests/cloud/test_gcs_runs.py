@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 import yaml
 
-from aurora_prep.manifest import storage
-from aurora_prep.manifest.problems import Kind
-from aurora_prep.manifest.verify import repair, verify
+from aurora_prep.manifest import durable
+from aurora_prep.manifest.verify.problems import Kind
+from aurora_prep.manifest.verify.verification import repair, verify
 from aurora_prep.pipelines.recipe import Recipe
-from aurora_prep.pipelines.run import run
+from aurora_prep.pipelines.run.run import run
 from aurora_prep.providers.embedded import EmbeddedProvider
 from aurora_prep.providers.embedded.gcs import GcsEmulator
 from aurora_prep.sources.spec import FetchError, WriteError
@@ -60,7 +60,7 @@ def test_one_call_in_twenty_failing_changes_nothing(gcs, local):
 @pytest.mark.usefixtures("gcs")
 def test_a_bucket_that_is_not_there_is_a_four_part_error():
     with pytest.raises(WriteError) as caught:
-        storage.put("gs://absent/a", b"x")
+        durable.put("gs://absent/a", b"x")
     problem, where, found, _ = caught.value.args
     assert (problem, where) == ("the output cannot be written", "gs://absent/a")
     assert "FileNotFoundError" in found
@@ -114,7 +114,7 @@ def test_verify_finds_a_deleted_and_a_corrupted_object_and_a_run_mends_them(gcs,
     run(recipe_to(OUT), embedded=True, cache=str(cache), show=False)
     shards = sorted(path for path in stored(gcs) if "/c/" in path and "/2t/" in path)
     gone, bad = shards[:2]
-    storage.delete(f"{OUT}/{gone}")
+    durable.delete(f"{OUT}/{gone}")
     path = gcs.path_of("data", f"deep/out/{bad}")
     content = path.read_bytes()
     path.write_bytes(content[:99] + bytes([content[99] ^ 1]) + content[100:])
@@ -133,14 +133,14 @@ def test_verify_finds_a_deleted_and_a_corrupted_object_and_a_run_mends_them(gcs,
 
 def test_overwrite_removes_a_dataset_in_a_bucket_and_nothing_beside_it(gcs, local):
     out, cache = local
-    storage.put("gs://data/deep/other", b"stays")
+    durable.put("gs://data/deep/other", b"stays")
     other = recipe_to(OUT, variables=["msl"])
     run(other, embedded=True, cache=str(cache), show=False)
     with pytest.raises(WriteError, match="another recipe"):
         run(recipe_to(OUT), embedded=True, cache=str(cache), show=False)
     run(recipe_to(OUT), embedded=True, cache=str(cache), show=False, overwrite=True)
     assert stored(gcs) == tree(out)
-    assert storage.get("gs://data/deep/other") == b"stays"
+    assert durable.get("gs://data/deep/other") == b"stays"
 
 
 def test_input_files_in_a_bucket_give_what_local_ones_give(gcs, local, tmp_path):

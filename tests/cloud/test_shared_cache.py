@@ -8,9 +8,9 @@ from zipfile import ZipFile
 
 import pytest
 
-from aurora_prep.manifest import storage
+from aurora_prep.manifest import durable
 from aurora_prep.pipelines.recipe import Recipe
-from aurora_prep.pipelines.run import run
+from aurora_prep.pipelines.run.run import run
 from aurora_prep.providers.cache import Cache, bucket_of
 from aurora_prep.providers.embedded.gcs import GcsEmulator
 from aurora_prep.providers.shared_cache import SharedCache
@@ -108,10 +108,10 @@ def test_a_machine_keeps_what_fits_and_what_is_in_use(tmp_path):
 def test_an_answer_that_never_reached_the_bucket_is_put_there(gcs, tmp_path):
     here = SharedCache.beside(tmp_path / "here", URL)
     references = answered(Cache(tmp_path / "here"), 1)  # as if killed before the upload
-    assert storage.tree(URL) == {}
+    assert durable.tree(URL) == {}
     found = here.lookup(request_for(1))
     assert [str(member) for member in found.members] == list(references)
-    assert len(storage.tree(URL)) == 2
+    assert len(durable.tree(URL)) == 2
     gcs.forget()
     here.lookup(request_for(1))
     assert gcs.requests == ()  # as cheap as a local cache from then on
@@ -119,11 +119,11 @@ def test_an_answer_that_never_reached_the_bucket_is_put_there(gcs, tmp_path):
 
 def test_a_damaged_answer_is_never_used(gcs, tmp_path):
     references = answered(SharedCache.beside(tmp_path / "here", URL), 1)
-    storage.put(references[0], GRIB.replace(b"\0", b"\1"))
+    durable.put(references[0], GRIB.replace(b"\0", b"\1"))
     there = SharedCache.beside(tmp_path / "there", URL)
     with pytest.raises(FetchError, match="damaged"), there.holding(references):
         pass
-    storage.delete(references[0].replace(".grib", ".json"))
+    durable.delete(references[0].replace(".grib", ".json"))
     with pytest.raises(FetchError, match="not in the shared cache"), there.holding(references):
         pass
     assert gcs.faults.struck["corrupt"] == 0

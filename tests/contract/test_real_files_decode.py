@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from aurora_prep import sources
-from aurora_prep.pipelines.stages.contents import sniff
-from aurora_prep.pipelines.stages.decode import decode, holdings_of, scan
-from aurora_prep.pipelines.stages.harmonise import check_values, harmonise, placement_of
+from aurora_prep.pipelines.reading.file_index import sniff
+from aurora_prep.pipelines.reading.harmonise import check_values, harmonise, placement_of
+from aurora_prep.pipelines.reading.match import decode, holdings_of, scan
 from aurora_prep.sources.spec import (
     AuroraPrepError,
     DecodeError,

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from aurora_prep.manifest.verify import verify
+from aurora_prep.manifest.verify.verification import verify
 from aurora_prep.pipelines.engines.flink import FlinkCluster
-from aurora_prep.pipelines.throttle import limit_of
+from aurora_prep.pipelines.plan.provider_limits import limit_of
 from aurora_prep.providers.embedded import ALWAYS, EmbeddedProvider, Exchange
 
 from .conftest import FRAMES, REQUESTS, Start, tree

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from aurora_prep.manifest import storage
-from aurora_prep.manifest.parts import write_part
-from aurora_prep.manifest.records import Part
-from aurora_prep.pipelines.beam_glue import Work
-from aurora_prep.pipelines.ledger_watch import LedgerWatch
-from aurora_prep.pipelines.progress import Display
+from aurora_prep.manifest import durable
+from aurora_prep.manifest.ledger.parts import write_part
+from aurora_prep.manifest.ledger.records import Part
 from aurora_prep.pipelines.recipe import Recipe
-from aurora_prep.pipelines.stages.site import Site
+from aurora_prep.pipelines.run.ledger_watch import LedgerWatch
+from aurora_prep.pipelines.run.progress import Display
+from aurora_prep.pipelines.run.work import Work
+from aurora_prep.pipelines.shard.context import RunContext
 from aurora_prep.providers.credentials import Service
 
 from .conftest import FRAMES, RECIPE, REQUESTS
@@ -24,7 +24,7 @@ GRIB = b"GRIB" + bytes(96)
 @pytest.fixture
 def work(tmp_path: Path) -> Work:
     recipe = Recipe.parse({**RECIPE, "output": str(tmp_path / "out")})
-    site = Site(
+    context = RunContext(
         root=recipe.output,
         cache=tmp_path / "cache",
         recipe=recipe,
@@ -32,13 +32,13 @@ def work(tmp_path: Path) -> Work:
         created=datetime(2020, 1, 1),
         software_version="0",
     )
-    return Work(site, Service())
+    return Work(context, Service())
 
 
 def answer(work: Work, number: int) -> None:
     """Another process puts an answer into the cache."""
     request = list(work.needed(work.plan.sources[0]))[number]
-    cache = work.site.answers
+    cache = work.context.answers
     temporary = cache.temporary(request)
     temporary.write_bytes(GRIB)
     cache.store(request, temporary)
@@ -49,7 +49,7 @@ def finish(work: Work, number: int) -> None:
     plan = work.plan.sources[0]
     task = list(plan.tasks())[number]
     write_part(
-        work.site.root,
+        work.context.root,
         Part(
             source=plan.source.name, grid=plan.grid.name, shard=task.name,
             frames=(), details=(), objects=(), statistics=b"",
@@ -92,5 +92,5 @@ def test_a_storage_that_does_not_answer_leaves_the_last_look(
     def broken(_: str) -> list[str]:
         raise OSError
 
-    monkeypatch.setattr(storage, "listing", broken)
+    monkeypatch.setattr(durable, "listing", broken)
     assert look() == before

@@ -2,8 +2,8 @@
 
 import pytest
 
-from aurora_prep.pipelines import throttle
-from aurora_prep.pipelines.throttle import LIMITS, Limit, limit_of, slot_of
+from aurora_prep.pipelines.plan import provider_limits
+from aurora_prep.pipelines.plan.provider_limits import LIMITS, Limit, limit_of, slot_of
 from aurora_prep.sources.spec import Request
 
 
@@ -17,7 +17,7 @@ def test_each_service_has_a_limit_of_its_own() -> None:
     slots = {access: slot_of(access, request(1)) for access in ("cds", "ads", "mars", "other")}
     assert len(set(slots.values())) == 4
     assert all(limit_of(access).in_flight >= 1 for access in slots)
-    assert limit_of("other") == throttle.DEFAULT
+    assert limit_of("other") == provider_limits.DEFAULT
 
 
 def test_a_queueing_store_is_asked_by_one_worker() -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from aurora_prep.pipelines.engine import is_in_process, options_of
 from aurora_prep.pipelines.engines import places
+from aurora_prep.pipelines.engines.choice import is_in_process, options_of
 from aurora_prep.sources.spec import EngineError
 
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import zarr
 
-from aurora_prep.manifest.parts import write_part
-from aurora_prep.manifest.planned import PlannedFrames
-from aurora_prep.manifest.records import (
+from aurora_prep.manifest.ledger.parts import write_part
+from aurora_prep.manifest.ledger.planned import PlannedFrames
+from aurora_prep.manifest.ledger.records import (
     DetailRecord,
     FrameRecord,
     ObjectRecord,

@@ -9,8 +9,8 @@ from datetime import timedelta
 import pytest
 
 from aurora_prep.manifest import Manifest
-from aurora_prep.manifest.compact import compact
-from aurora_prep.manifest.parts import write_part
+from aurora_prep.manifest.ledger.compact import compact
+from aurora_prep.manifest.ledger.parts import write_part
 from aurora_prep.manifest.samples import Window, samples_of
 from aurora_prep.pipelines.cli import main
 from aurora_prep.pipelines.commands.show import Counter

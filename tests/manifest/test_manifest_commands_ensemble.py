@@ -11,11 +11,11 @@ import pytest
 import zarr
 
 from aurora_prep.manifest import Manifest, render
-from aurora_prep.manifest.compact import compact
 from aurora_prep.manifest.diff import counts, diff
-from aurora_prep.manifest.parts import write_part
-from aurora_prep.manifest.planned import PlannedFrame, PlannedFrames
-from aurora_prep.manifest.records import (
+from aurora_prep.manifest.ledger.compact import compact
+from aurora_prep.manifest.ledger.parts import write_part
+from aurora_prep.manifest.ledger.planned import PlannedFrame, PlannedFrames
+from aurora_prep.manifest.ledger.records import (
     DetailRecord,
     FrameRecord,
     ObjectRecord,
@@ -24,7 +24,7 @@ from aurora_prep.manifest.records import (
     sealed,
 )
 from aurora_prep.manifest.samples import samples_of
-from aurora_prep.manifest.verify import Kind, repair, verify
+from aurora_prep.manifest.verify.verification import Kind, repair, verify
 from aurora_prep.pipelines.cli import main
 from aurora_prep.sources.spec import FrameKey, Grid, ManifestError
 

@@ -11,13 +11,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from aurora_prep.manifest import compact as compaction
-from aurora_prep.manifest import storage
-from aurora_prep.manifest.compact import compact
-from aurora_prep.manifest.merge import NOT_DONE, TABLES
-from aurora_prep.manifest.parts import part_url, write_part
-from aurora_prep.manifest.planned import PlannedFrame
-from aurora_prep.manifest.records import Part
+from aurora_prep.manifest import durable
+from aurora_prep.manifest.ledger import compact as compaction
+from aurora_prep.manifest.ledger.compact import compact
+from aurora_prep.manifest.ledger.merge import NOT_DONE, TABLES
+from aurora_prep.manifest.ledger.parts import part_url, write_part
+from aurora_prep.manifest.ledger.planned import PlannedFrame
+from aurora_prep.manifest.ledger.records import Part
 from aurora_prep.sources.spec import ManifestError, WriteError
 
 
@@ -157,16 +157,16 @@ def test_a_frame_planned_twice_is_refused(small):
 def test_a_part_under_another_name_is_refused(small):
     small.publish(0)
     url = part_url(str(small.root), "era5", "30", "00000")
-    storage.put(part_url(str(small.root), "era5", "30", "00001"), storage.get(url))
+    durable.put(part_url(str(small.root), "era5", "30", "00001"), durable.get(url))
     with pytest.raises(ManifestError, match="not where it belongs"):
         compact(str(small.root), [small.plan()])
 
 
 def test_what_killed_writers_left_is_swept(small):
     small.publish(0)
-    storage.put(str(small.root / "manifest/parts/era5-30/.00001.parquet.x.unfinished"), b"half")
+    durable.put(str(small.root / "manifest/parts/era5-30/.00001.parquet.x.unfinished"), b"half")
     compact(str(small.root), [small.plan()])
-    assert storage.listing(str(small.root / "manifest/parts/era5-30")) == ["00000.parquet"]
+    assert durable.listing(str(small.root / "manifest/parts/era5-30")) == ["00000.parquet"]
 
 
 def test_an_unwritable_dataset_is_a_four_part_error(small):
@@ -181,13 +181,13 @@ def test_a_remote_dataset_is_compacted_the_same(small, tmp_path):
     small.publish(0, 1)
     compact(str(small.root), [small.plan()])
     remote = f"memory://{tmp_path.name}/remote"
-    for name in storage.tree(str(small.root)):
+    for name in durable.tree(str(small.root)):
         if name.startswith(("manifest/parts", small.source)):
-            storage.put(storage.join(remote, name), storage.get(str(small.root / name)))
+            durable.put(durable.join(remote, name), durable.get(str(small.root / name)))
     compact(remote, [small.plan()])
     for name in ("frames.parquet", "details.parquet", "objects.parquet", "index.json"):
         local = (small.root / "manifest" / name).read_bytes()
-        assert storage.get(storage.join(remote, "manifest", name)) == local
+        assert durable.get(durable.join(remote, "manifest", name)) == local
 
 
 def test_many_planned_frames_take_seconds(small):

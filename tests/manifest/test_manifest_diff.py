@@ -6,10 +6,10 @@ from datetime import datetime
 
 import pytest
 
-from aurora_prep.manifest import storage
-from aurora_prep.manifest.compact import compact
+from aurora_prep.manifest import durable
 from aurora_prep.manifest.diff import DIFFERENCE, Change, counts, diff
-from aurora_prep.manifest.parts import write_part
+from aurora_prep.manifest.ledger.compact import compact
+from aurora_prep.manifest.ledger.parts import write_part
 from aurora_prep.sources.spec import ManifestError
 
 
@@ -89,8 +89,8 @@ def test_a_remote_build_compares_too(builds, tmp_path):
     change(after, 1, split="validation")
     remote = f"memory://{tmp_path.name}/after"
     for name in ("index.json", "frames.parquet"):
-        content = storage.get(str(after.root / "manifest" / name))
-        storage.put(storage.join(remote, "manifest", name), content)
+        content = durable.get(str(after.root / "manifest" / name))
+        durable.put(durable.join(remote, "manifest", name), content)
     assert diff(str(before.root), remote).num_rows == 1
 
 

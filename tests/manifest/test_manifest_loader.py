@@ -10,11 +10,11 @@ import xarray as xr
 import zarr
 
 from aurora_prep.manifest import Manifest
-from aurora_prep.manifest.compact import compact
+from aurora_prep.manifest.ledger.compact import compact
 from aurora_prep.manifest.loader import Loader, share
 from aurora_prep.manifest.samples import Window, samples_of
+from aurora_prep.manifest.store_reader import Store
 from aurora_prep.manifest.training.reader import ShardReader
-from aurora_prep.manifest.zarrstore import Store
 from aurora_prep.sources.spec import ManifestError
 
 

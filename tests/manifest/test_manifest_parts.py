@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from aurora_prep.manifest import storage
-from aurora_prep.manifest.parts import (
+from aurora_prep.manifest import durable
+from aurora_prep.manifest.ledger.parts import (
     all_parts,
     discard,
     encode,
@@ -15,7 +15,7 @@ from aurora_prep.manifest.parts import (
     read_part,
     write_part,
 )
-from aurora_prep.manifest.records import FrameRecord, Part, Status, checksum_of, sealed
+from aurora_prep.manifest.ledger.records import FrameRecord, Part, Status, checksum_of, sealed
 from aurora_prep.sources.spec import ManifestError, WriteError
 
 
@@ -44,15 +44,15 @@ def test_the_order_of_records_does_not_change_the_bytes(small):
     part = small.write(0)
     mixed = replace(part, details=part.details[::-1], objects=part.objects[::-1])
     url = write_part(str(small.root), part)
-    first = storage.get(url)
+    first = durable.get(url)
     write_part(str(small.root), mixed)
-    assert storage.get(url) == first
+    assert durable.get(url) == first
 
 
 def test_finished_names_only_whole_parts(small):
     small.publish(3, 1)
-    folder = storage.join(str(small.root), "manifest/parts/era5-30")
-    storage.put(storage.join(folder, ".00002.parquet.abc.unfinished"), b"half")
+    folder = durable.join(str(small.root), "manifest/parts/era5-30")
+    durable.put(durable.join(folder, ".00002.parquet.abc.unfinished"), b"half")
     assert finished(str(small.root), "era5", "30") == {"00001", "00003"}
     assert finished(str(small.root), "era5", "0.25") == set()
     assert all_parts(str(small.root)) == [("era5", "30", "00001"), ("era5", "30", "00003")]
@@ -67,7 +67,7 @@ def test_a_discarded_part_is_to_be_done_again(small):
 def test_a_damaged_part_is_named(small):
     small.publish(0)
     url = part_url(str(small.root), "era5", "30", "00000")
-    storage.put(url, storage.get(url)[:-20])
+    durable.put(url, durable.get(url)[:-20])
     with pytest.raises(ManifestError, match=r"00000\.parquet"):
         read_part(str(small.root), "era5", "30", "00000")
 
@@ -75,9 +75,9 @@ def test_a_damaged_part_is_named(small):
 def test_a_parquet_file_that_is_no_part_is_named(small):
     small.publish(0)
     url = part_url(str(small.root), "era5", "30", "00000")
-    storage.put(url, encode(Part(source="era5", grid="30", shard="00000")))
+    durable.put(url, encode(Part(source="era5", grid="30", shard="00000")))
     assert read_part(str(small.root), "era5", "30", "00000").frames == ()
-    storage.put(url, b"")
+    durable.put(url, b"")
     with pytest.raises(ManifestError, match="damaged"):
         read_part(str(small.root), "era5", "30", "00000")
 

@@ -7,10 +7,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from aurora_prep.manifest import Manifest, render, storage, tokens_of
-from aurora_prep.manifest.compact import compact
+from aurora_prep.manifest import Manifest, durable, render, tokens_of
+from aurora_prep.manifest.ledger.compact import compact
+from aurora_prep.manifest.ledger.records import DETAILS, FRAMES
 from aurora_prep.manifest.query import SUMMARY
-from aurora_prep.manifest.records import DETAILS, FRAMES
 from aurora_prep.manifest.samples import samples_of
 from aurora_prep.sources.spec import Grid, ManifestError
 
@@ -212,9 +212,9 @@ def test_a_half_compacted_manifest_says_so(small):
 
 def test_a_remote_manifest_answers_the_same(manifest, small, tmp_path):
     remote = f"memory://{tmp_path.name}/queried"
-    for name in storage.tree(str(small.root)):
+    for name in durable.tree(str(small.root)):
         if name.startswith("manifest/"):
-            storage.put(storage.join(remote, name), storage.get(str(small.root / name)))
+            durable.put(durable.join(remote, name), durable.get(str(small.root / name)))
     with Manifest.open(remote) as far:
         assert far.summary().equals(manifest.summary())
         assert far.query(status="missing").equals(manifest.missing())

@@ -5,8 +5,8 @@ import pytest
 import xarray as xr
 
 from aurora_prep.manifest import Manifest
-from aurora_prep.manifest.compact import compact
-from aurora_prep.manifest.opened import open_frames
+from aurora_prep.manifest.lazy_frames import open_frames
+from aurora_prep.manifest.ledger.compact import compact
 from aurora_prep.sources.spec import ManifestError
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aurora_prep.manifest.records import Status
+from aurora_prep.manifest.ledger.records import Status
 from aurora_prep.manifest.samples import Window, samples_of
 from aurora_prep.sources.spec import HOUR, FrameKey, ManifestError
 

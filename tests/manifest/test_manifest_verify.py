@@ -15,10 +15,10 @@ import pyarrow.parquet as pq
 import pytest
 import zarr
 
-from aurora_prep.manifest import storage
-from aurora_prep.manifest.compact import compact
-from aurora_prep.manifest.parts import read_part, write_part
-from aurora_prep.manifest.verify import Kind, repair, verify
+from aurora_prep.manifest import durable
+from aurora_prep.manifest.ledger.compact import compact
+from aurora_prep.manifest.ledger.parts import read_part, write_part
+from aurora_prep.manifest.verify.verification import Kind, repair, verify
 from aurora_prep.sources.spec import ManifestError
 
 SHARD = "era5/30.zarr/t/c/2/0/0/0"
@@ -92,10 +92,10 @@ def test_an_untouched_dataset_has_no_problem(built):
 
 def test_a_remote_dataset_is_verified_the_same(built, tmp_path):
     remote = f"memory://{tmp_path.name}/verified"
-    for name in storage.tree(str(built.root)):
-        storage.put(storage.join(remote, name), storage.get(str(built.root / name)))
+    for name in durable.tree(str(built.root)):
+        durable.put(durable.join(remote, name), durable.get(str(built.root / name)))
     assert verify(remote, deep=True).ok
-    storage.delete(storage.join(remote, SHARD))
+    durable.delete(durable.join(remote, SHARD))
     assert [p.where for p in verify(remote).problems] == [SHARD]
 
 
@@ -251,7 +251,7 @@ def test_an_index_with_a_wrong_crc_is_found(built):
     ],
 )
 def test_orphans_are_named_and_left_alone(built, name):
-    storage.put(str(built.root / name), b"{}")
+    durable.put(str(built.root / name), b"{}")
     outcome = verify(str(built.root))
     assert kinds(outcome) == {Kind.ORPHAN}
     assert outcome.problems[0].where in name
@@ -475,15 +475,15 @@ def test_orphans_are_deleted_on_request_with_the_folders_they_leave_empty(built,
     root = str(built.root)
     if scheme:
         root = f"{scheme}{tmp_path.name}/orphans"
-        for name in storage.tree(str(built.root)):
-            storage.put(storage.join(root, name), storage.get(str(built.root / name)))
-    before = storage.tree(root)
+        for name in durable.tree(str(built.root)):
+            durable.put(durable.join(root, name), durable.get(str(built.root / name)))
+    before = durable.tree(root)
     for name in strays:
-        storage.put(storage.join(root, name), b"{}")
+        durable.put(durable.join(root, name), b"{}")
     outcome = verify(root)
     assert len(outcome.orphans) == 3
     assert repair(root, outcome, delete_orphans=True) == ()
-    assert storage.tree(root) == before
+    assert durable.tree(root) == before
     assert verify(root).ok
     if not scheme:
         assert not (built.root / "era5/30.zarr/stray").exists()

@@ -35,8 +35,8 @@ def run(program):
     [
         "import aurora_prep, eccodes, pyproj",
         "import aurora_prep, pyproj, eccodes",
-        "import aurora_prep.pipelines.stages.grib, aurora_prep.regridding",
-        "import aurora_prep.regridding, aurora_prep.pipelines.stages.grib",
+        "import aurora_prep.pipelines.reading.grib, aurora_prep.regridding",
+        "import aurora_prep.regridding, aurora_prep.pipelines.reading.grib",
         "import aurora_prep.providers.embedded, aurora_prep.regridding",
         "import aurora_prep.pipelines.cli",
         "from aurora_prep.sources.spec import Grid",

@@ -19,17 +19,31 @@ MAY_IMPORT = {
 # The embedded provider serves what the sources declare.
 CATALOGUE_READERS = {"aurora_prep.providers.embedded.server"}
 BEAM = {
-    "aurora_prep.pipelines.prepare": {"apache_beam"},
-    "aurora_prep.pipelines.beam_glue": {"apache_beam", "xarray_beam"},
-    "aurora_prep.pipelines.dataflow": {"apache_beam"},
-    "aurora_prep.pipelines.engine": {"apache_beam"},
+    "aurora_prep.pipelines.dataset.create": {"xarray_beam"},
+    "aurora_prep.pipelines.engines.beam_options": {"apache_beam"},
+    "aurora_prep.pipelines.engines.choice": {"apache_beam"},
+    "aurora_prep.pipelines.engines.dataflow": {"apache_beam"},
     "aurora_prep.pipelines.engines.processes": {"apache_beam"},
     "aurora_prep.pipelines.engines.quiet_worker": {"apache_beam"},
-    "aurora_prep.pipelines.engines.words": {"apache_beam"},
     "aurora_prep.pipelines.engines.worker": {"apache_beam"},
-    "aurora_prep.pipelines.run": {"apache_beam"},
-    "aurora_prep.pipelines.stages.store": {"xarray_beam"},
+    "aurora_prep.pipelines.run.pipeline": {"apache_beam"},
+    "aurora_prep.pipelines.run.run": {"apache_beam"},
+    "aurora_prep.pipelines.run.transforms": {"apache_beam"},
+    "aurora_prep.pipelines.run.work": {"xarray_beam"},
 }
+# The rooms of ``pipelines`` in the order of a run: each may import itself and these.
+ROOMS = {
+    "recipe": (),
+    "reading": ("recipe",),
+    "plan": ("recipe", "reading"),
+    "estimates": ("recipe", "reading", "plan"),
+    "shard": ("recipe", "reading", "plan"),
+    "dataset": ("recipe", "reading", "plan", "shard"),
+    "engines": (),
+    "run": ("recipe", "reading", "plan", "shard", "dataset", "engines"),
+    "commands": ("recipe", "reading", "plan", "estimates", "shard", "dataset", "engines", "run"),
+}
+AT_THE_ROOT = {"cli", "__main__", "__init__"}
 # What a distribution is called where it is not called as its import.
 DISTRIBUTIONS = {
     "apache_beam": "apache-beam",
@@ -59,6 +73,27 @@ def test_a_lower_layer_never_imports_a_higher_one(modules, targets):
             if not any(found == p or found.startswith(f"{p}.") for p in prefixes):
                 wrong.append(f"{module.name} imports {found}")
     assert wrong == []
+
+
+def test_rooms_of_pipelines_look_forward_only(modules, targets):
+    wrong = []
+    for module in modules.values():
+        parts = module.name.split(".")
+        if module.layer != "pipelines" or len(parts) < 3 or parts[2] in AT_THE_ROOT:
+            continue
+        allowed = (parts[2], *ROOMS[parts[2]])
+        for found in targets(module):
+            room = (*found.split("."), "", "")[2]
+            if found.startswith("aurora_prep.pipelines.") and room not in allowed:
+                wrong.append(f"{module.name} imports {found}")
+    assert wrong == []
+
+
+def test_the_root_of_pipelines_holds_rooms_only(root):
+    loose = {path.stem for path in (root / "pipelines").glob("*.py")}
+    assert loose == AT_THE_ROOT
+    rooms = {path.parent.name for path in (root / "pipelines").glob("*/__init__.py")}
+    assert rooms == set(ROOMS)
 
 
 def test_all_layers_are_seen(modules, layers):

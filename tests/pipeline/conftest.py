@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from aurora_prep.pipelines.recipe import Recipe
-from aurora_prep.pipelines.run import Outcome, run
+from aurora_prep.pipelines.run.run import Outcome, run
 from aurora_prep.providers.embedded import EmbeddedProvider
 
 EPOCH = "1577836800"

@@ -19,16 +19,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from aurora_prep.manifest import Manifest
-from aurora_prep.manifest.compact import compact
-from aurora_prep.manifest.opened import open_frames
-from aurora_prep.manifest.parts import all_parts, read_part, write_part
-from aurora_prep.manifest.records import sealed
+from aurora_prep.manifest.lazy_frames import open_frames
+from aurora_prep.manifest.ledger.compact import compact
+from aurora_prep.manifest.ledger.parts import all_parts, read_part, write_part
+from aurora_prep.manifest.ledger.records import sealed
 from aurora_prep.manifest.samples import samples_of
-from aurora_prep.manifest.shards import ShardLayout
+from aurora_prep.manifest.shard_codec import ShardLayout
 from aurora_prep.pipelines.cli import main
+from aurora_prep.pipelines.dataset.original_plan import Replanned, replan
 from aurora_prep.pipelines.recipe import Recipe
-from aurora_prep.pipelines.replan import Replanned, replan
-from aurora_prep.pipelines.stages.write import assemble_shard, encode_field, layout_of
+from aurora_prep.pipelines.shard.encode import assemble_shard, encode_field, layout_of
 from aurora_prep.sources.spec import HOUR, FrameKey, ManifestError, Product, RecipeError
 
 from .conftest import Families, tree
@@ -207,7 +207,7 @@ def fill_with_nan(root: Path, key: str) -> None:
         static = f"{store}.zarr" == entry.static_store
         for variable in entry.static_variables if static else entry.variables:
             if variable.short_name == name and (static or f"{store}.zarr" == entry.store):
-                layout = layout_of(entry, variable, again.site.recipe.storage.codec)
+                layout = layout_of(entry, variable, again.context.recipe.storage.codec)
                 nothing = np.full(entry.grid.shape, np.nan, np.float32)
                 chunk = encode_field(nothing, layout.compressor())
                 metadata = (root / f"{store}.zarr" / name / "zarr.json").read_bytes()

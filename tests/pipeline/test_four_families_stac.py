@@ -12,8 +12,8 @@ from pystac.extensions.datacube import DatacubeExtension
 from pystac.validation import validate_dict
 
 from aurora_prep.manifest import Manifest
-from aurora_prep.pipelines import datacube, stac
-from aurora_prep.pipelines.replan import Replanned, replan
+from aurora_prep.pipelines.dataset import datacube, stac
+from aurora_prep.pipelines.dataset.original_plan import Replanned, replan
 from aurora_prep.sources.spec import Grid
 
 from .conftest import Families
@@ -133,8 +133,8 @@ def test_the_same_dataset_gives_the_same_bytes(
 ) -> None:
     written = (families.root / "collection.json").read_bytes()
     created = datetime.fromisoformat(json.loads(written)["created"]).replace(tzinfo=None)
-    site = replace(replanned.site, created=created)
-    made = stac.collection(replanned.plan, site, totals)
+    context = replace(replanned.context, created=created)
+    made = stac.collection(replanned.plan, context, totals)
     document = made.to_dict(include_self_link=False, transform_hrefs=False)
     assert json.dumps(document, indent=1, ensure_ascii=False) + "\n" == written.decode()
 
@@ -142,8 +142,8 @@ def test_the_same_dataset_gives_the_same_bytes(
 def test_what_is_not_synthetic_has_licence_and_attribution(
     replanned: Replanned, totals: dict
 ) -> None:
-    site = replace(replanned.site, synthetic=False)
-    made = stac.collection(replanned.plan, site, totals)
+    context = replace(replanned.context, synthetic=False)
+    made = stac.collection(replanned.plan, context, totals)
     assert made.license == "CC-BY-4.0"
     (link,) = made.get_links("license")
     assert link.href == "https://creativecommons.org/licenses/by/4.0/"

@@ -9,9 +9,9 @@ import xarray as xr
 from _pytest.capture import CaptureFixture
 
 from aurora_prep.manifest.query import Manifest
-from aurora_prep.manifest.verify import verify
+from aurora_prep.manifest.verify.verification import verify
 from aurora_prep.pipelines.cli import main
-from aurora_prep.pipelines.run import Outcome
+from aurora_prep.pipelines.run.run import Outcome
 from aurora_prep.providers.embedded import truth
 from aurora_prep.sources import load
 from aurora_prep.sources.spec import Kind

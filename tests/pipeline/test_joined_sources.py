@@ -15,10 +15,10 @@ import pytest
 import xarray as xr
 
 from aurora_prep.manifest.query import Manifest
-from aurora_prep.manifest.verify import verify
-from aurora_prep.pipelines.plan import make_plan
+from aurora_prep.manifest.verify.verification import verify
+from aurora_prep.pipelines.plan.recipe_plan import make_plan
 from aurora_prep.pipelines.recipe import Recipe
-from aurora_prep.pipelines.run import Outcome, run
+from aurora_prep.pipelines.run.run import Outcome, run
 from aurora_prep.sources.spec import Grid, RecipeError, WriteError
 
 GRID = Grid.regular("30")

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from aurora_prep.pipelines.beam_glue import Work, mending
 from aurora_prep.pipelines.recipe import Recipe
-from aurora_prep.pipelines.run import run
-from aurora_prep.pipelines.stages.site import Site
+from aurora_prep.pipelines.run.run import run
+from aurora_prep.pipelines.run.transforms import mending
+from aurora_prep.pipelines.run.work import Work
+from aurora_prep.pipelines.shard.context import RunContext
 from aurora_prep.providers.cache import Cache
 from aurora_prep.providers.credentials import Service
 
@@ -23,7 +24,7 @@ def test_answers_of_damaged_frames_are_forgotten_and_whole_ones_kept(
     recipe = Recipe.load(written(surface_recipe(), tmp_path))
     folder = tmp_path / "cache"
     outcome = run(recipe, embedded=True, cache=str(folder), show=False)
-    site = Site(
+    context = RunContext(
         root=outcome.root,
         cache=folder,
         recipe=recipe,
@@ -33,14 +34,14 @@ def test_answers_of_damaged_frames_are_forgotten_and_whole_ones_kept(
     )
     shards = frozenset({"era5/0.25/20200228T22+000h"})
     work = Work(
-        site,
+        context,
         Service(),
         shards if kind != "none" else frozenset(),
         shards if kind == "rejected" else frozenset(),
     )
     (plan,) = work.plan.sources
     requests = list(plan.requests(synthetic=True))
-    cache = site.answers
+    cache = context.answers
     assert isinstance(cache, Cache)
     assert all(cache.lookup(request) for request in requests)
     assert list(mending(requests, work, plan)) == requests

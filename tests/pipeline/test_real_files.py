@@ -12,7 +12,7 @@ import pytest
 import xarray as xr
 
 from aurora_prep.pipelines.recipe import Recipe
-from aurora_prep.pipelines.run import Outcome, run
+from aurora_prep.pipelines.run.run import Outcome, run
 
 Times = dict[tuple[str, int | None, dt.datetime], np.ndarray]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from aurora_prep.manifest.verify import verify
+from aurora_prep.manifest.verify.verification import verify
 from aurora_prep.providers.embedded import EmbeddedProvider
 
 from .conftest import EPOCH, Command, surface_recipe, tree, written

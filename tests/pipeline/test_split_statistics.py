@@ -10,7 +10,7 @@ import xarray as xr
 
 from aurora_prep.pipelines.cli import main
 from aurora_prep.pipelines.recipe import Recipe
-from aurora_prep.pipelines.run import run
+from aurora_prep.pipelines.run.run import run
 
 from .conftest import tree
 

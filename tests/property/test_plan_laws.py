@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aurora_prep import sources
-from aurora_prep.pipelines.beam_glue import block_of, key_of
+from aurora_prep.pipelines.plan.source_plan import SourcePlan, blocks_of_moments, is_static
 from aurora_prep.pipelines.recipe import Recipe, SourceRecipe
-from aurora_prep.pipelines.source_plan import SourcePlan, blocks_of_moments, is_static
+from aurora_prep.pipelines.run.work import block_of, key_of
 from aurora_prep.sources.spec import HOUR, FrameKey, Grid, Levels, Product, Timeline, digest_of
 
 ERA5 = sources.load("era5")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from aurora_prep.pipelines.stages.regrid_file import regrid_file
+from aurora_prep.pipelines.shard.regrid_file import regrid_file
 from aurora_prep.regridding import rectilinear, regridder, vectors
 from aurora_prep.sources.spec import DecodeError, Grid, RegridError, SpecError
 

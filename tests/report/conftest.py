@@ -12,10 +12,10 @@ import pytest
 import zarr
 
 from aurora_prep import sources
-from aurora_prep.manifest.compact import compact
-from aurora_prep.manifest.parts import write_part
-from aurora_prep.manifest.planned import PlannedFrames
-from aurora_prep.manifest.records import (
+from aurora_prep.manifest.ledger.compact import compact
+from aurora_prep.manifest.ledger.parts import write_part
+from aurora_prep.manifest.ledger.planned import PlannedFrames
+from aurora_prep.manifest.ledger.records import (
     DetailRecord,
     FrameRecord,
     ObjectRecord,

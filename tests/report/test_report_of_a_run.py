@@ -9,7 +9,7 @@ import pytest
 from aurora_prep.manifest import Manifest
 from aurora_prep.manifest.report import report
 from aurora_prep.pipelines.recipe import Recipe
-from aurora_prep.pipelines.run import run
+from aurora_prep.pipelines.run.run import run
 from aurora_prep.providers.embedded import EmbeddedProvider
 
 MOST_BYTES = 8_000_000

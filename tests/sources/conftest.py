@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from aurora_prep.manifest.query import Manifest
 from aurora_prep.pipelines.recipe import Recipe
-from aurora_prep.pipelines.run import Outcome, run
+from aurora_prep.pipelines.run.run import Outcome, run
 
 import eccodes  # isort: skip  # after aurora_prep, which imports pyproj first
 

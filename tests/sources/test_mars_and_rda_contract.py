@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from aurora_prep import sources
-from aurora_prep.pipelines.stages.decode import decode, holdings_of
-from aurora_prep.pipelines.stages.harmonise import harmonise, placement_of
+from aurora_prep.pipelines.reading.harmonise import harmonise, placement_of
+from aurora_prep.pipelines.reading.match import decode, holdings_of
 from aurora_prep.providers.cache import Cache
 from aurora_prep.providers.credentials import Service
 from aurora_prep.providers.embedded import EmbeddedProvider

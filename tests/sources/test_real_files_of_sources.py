@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from aurora_prep import sources
-from aurora_prep.manifest.records import Status
+from aurora_prep.manifest.ledger.records import Status
 from aurora_prep.sources.spec import DecodeError, Product, RecipeError
 
 HOUR = dt.timedelta(hours=1)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from aurora_prep import sources
-from aurora_prep.manifest.verify import verify
+from aurora_prep.manifest.verify.verification import verify
 from aurora_prep.providers.embedded import truth
 from aurora_prep.sources.spec import HOUR, Kind, Nature
 

@@ -5,7 +5,7 @@ from types import ModuleType
 import pytest
 
 from aurora_prep import sources
-from aurora_prep.pipelines.stages.harmonise import canonical, check_values
+from aurora_prep.pipelines.reading.harmonise import canonical, check_values
 from aurora_prep.sources.spec import (
     HarmoniseError,
     Kind,

@@ -7,9 +7,9 @@ import pytest
 import xarray as xr
 
 from aurora_prep import sources
-from aurora_prep.pipelines.stages.decode import STATIC
-from aurora_prep.pipelines.stages.zarr import Shelf, read_zarr, shelf_of
-from aurora_prep.pipelines.stages.zarr_holdings import Wanted, holdings_in_store
+from aurora_prep.pipelines.reading.match import STATIC
+from aurora_prep.pipelines.reading.zarr import Shelf, read_zarr, shelf_of
+from aurora_prep.pipelines.reading.zarr_index import Wanted, holdings_in_store
 from aurora_prep.providers.zarr_store import OpenStore, StoreAddress
 from aurora_prep.sources.spec import DecodeError, FetchError
 

@@ -8,10 +8,10 @@ import pytest
 import xarray as xr
 
 from aurora_prep import sources
-from aurora_prep.pipelines import run as run_module
-from aurora_prep.pipelines.plan import make_plan
+from aurora_prep.pipelines.plan.recipe_plan import make_plan
+from aurora_prep.pipelines.plan.store_choice import address_of
 from aurora_prep.pipelines.recipe import Recipe
-from aurora_prep.pipelines.zarr_source import address_of
+from aurora_prep.pipelines.run import run as run_module
 from aurora_prep.providers.embedded import EmbeddedProvider
 from aurora_prep.providers.embedded.atmosphere import truth
 from aurora_prep.providers.embedded.weatherbench import valid_of_member

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from aurora_prep import sources
+from aurora_prep.pipelines.plan.source_plan import SourcePlan, is_static
 from aurora_prep.pipelines.recipe import SourceRecipe
-from aurora_prep.pipelines.source_plan import SourcePlan, is_static
 from aurora_prep.sources.spec import HOUR, Files, Grid, Levels, Product, Source, Timeline
 
 import eccodes  # isort: skip  # after aurora_prep, which imports pyproj first

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from aurora_prep import sources
-from aurora_prep.pipelines.stages.contents import Contents, contents_of, sniff
-from aurora_prep.pipelines.stages.decode import holdings_of, scan
-from aurora_prep.pipelines.stages.grib import read_grib, read_ranges
+from aurora_prep.pipelines.reading.file_index import Contents, contents_of, sniff
+from aurora_prep.pipelines.reading.grib import read_grib, read_ranges
+from aurora_prep.pipelines.reading.match import holdings_of, scan
 from aurora_prep.sources.spec import DecodeError
 
 ERA5 = sources.load("era5")

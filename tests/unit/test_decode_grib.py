@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from aurora_prep import sources
-from aurora_prep.pipelines.stages.contents import PRESSURE, SURFACE
-from aurora_prep.pipelines.stages.decode import STATIC, decode, holdings_of
-from aurora_prep.pipelines.stages.grib import scan_grib
-from aurora_prep.pipelines.stages.harmonise import placement_of
+from aurora_prep.pipelines.reading.file_index import PRESSURE, SURFACE
+from aurora_prep.pipelines.reading.grib import scan_grib
+from aurora_prep.pipelines.reading.harmonise import placement_of
+from aurora_prep.pipelines.reading.match import STATIC, decode, holdings_of
 from aurora_prep.sources.spec import AuroraPrepError, DecodeError
 
 ERA5 = sources.load("era5")

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from aurora_prep import sources
-from aurora_prep.pipelines.stages.contents import PRESSURE, SURFACE
-from aurora_prep.pipelines.stages.decode import decode, holdings_of
-from aurora_prep.pipelines.stages.netcdf import scan_netcdf
+from aurora_prep.pipelines.reading.file_index import PRESSURE, SURFACE
+from aurora_prep.pipelines.reading.match import decode, holdings_of
+from aurora_prep.pipelines.reading.netcdf import scan_netcdf
 from aurora_prep.sources.spec import AuroraPrepError, DecodeError
 
 ERA5 = sources.load("era5")

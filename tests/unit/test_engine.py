@@ -3,7 +3,7 @@
 import pytest
 from apache_beam.options.pipeline_options import StandardOptions
 
-from aurora_prep.pipelines.engine import LOCAL, PROCESSES, is_local, options_of, tune_memory
+from aurora_prep.pipelines.engines.choice import LOCAL, PROCESSES, is_local, options_of, tune_memory
 from aurora_prep.sources.spec import EngineError
 
 

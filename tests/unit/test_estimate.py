@@ -9,7 +9,7 @@ from aurora_prep.pipelines.estimates.costs import Costs, family, measured_costs
 from aurora_prep.pipelines.estimates.estimate import Present, estimate, rows
 from aurora_prep.pipelines.estimates.load import load_of
 from aurora_prep.pipelines.estimates.prices import Setting
-from aurora_prep.pipelines.plan import Plan
+from aurora_prep.pipelines.plan.recipe_plan import Plan
 from aurora_prep.pipelines.recipe import Recipe
 from aurora_prep.sources.spec import HOUR, Timeline
 from aurora_prep.sources.spec.catalogue import AURORA_13

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from aurora_prep.pipelines import cli
-from aurora_prep.pipelines.plan import make_plan
+from aurora_prep.pipelines.plan.recipe_plan import make_plan
 from aurora_prep.pipelines.recipe import Recipe
 
 RECIPES = Path(__file__).parents[2] / "recipes"

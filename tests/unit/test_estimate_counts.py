@@ -16,8 +16,8 @@ from aurora_prep.pipelines.estimates.counts import (
 )
 from aurora_prep.pipelines.estimates.present import answers_present, frames_present
 from aurora_prep.pipelines.estimates.prices import Setting
+from aurora_prep.pipelines.plan.source_plan import SourcePlan, is_static
 from aurora_prep.pipelines.recipe import SourceRecipe
-from aurora_prep.pipelines.source_plan import SourcePlan, is_static
 from aurora_prep.providers.cache import Cache
 from aurora_prep.sources.spec import HOUR, Cds, Files, Grid, Levels, Product, Timeline, Zarr
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from aurora_prep.pipelines.estimates.load import Load
 from aurora_prep.pipelines.estimates.prices import DEFAULT, Setting
 from aurora_prep.pipelines.estimates.times import dollars_of, times_of
-from aurora_prep.pipelines.throttle import limit_of
+from aurora_prep.pipelines.plan.provider_limits import limit_of
 from aurora_prep.sources.spec import RecipeError
 
 SETTING = Setting.load()

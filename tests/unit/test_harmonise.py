@@ -6,12 +6,7 @@ import numpy as np
 import pytest
 
 from aurora_prep import sources
-from aurora_prep.pipelines.stages.harmonise import (
-    canonical,
-    check_values,
-    harmonise,
-    placement_of,
-)
+from aurora_prep.pipelines.reading.harmonise import canonical, check_values, harmonise, placement_of
 from aurora_prep.sources.spec import DecodeError, Grid, HarmoniseError
 from aurora_prep.sources.spec.catalogue import MSL, T2M, Z
 

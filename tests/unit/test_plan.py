@@ -8,10 +8,10 @@ import netCDF4
 import numpy as np
 import pytest
 
-from aurora_prep.pipelines.beam_glue import block_of, key_of
-from aurora_prep.pipelines.plan import make_plan
+from aurora_prep.pipelines.plan.recipe_plan import make_plan
+from aurora_prep.pipelines.plan.source_plan import blocks_of_moments, shard_name
 from aurora_prep.pipelines.recipe import Recipe
-from aurora_prep.pipelines.source_plan import blocks_of_moments, shard_name
+from aurora_prep.pipelines.run.work import block_of, key_of
 from aurora_prep.sources.spec import HOUR, FetchError, FrameKey, RecipeError
 
 

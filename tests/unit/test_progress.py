@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from aurora_prep.pipelines.progress import Display, shard_done, watch
+from aurora_prep.pipelines.run.progress import Display, shard_done, watch
 from aurora_prep.providers.progress import Progress, Step
 from aurora_prep.sources.spec import Request
 

@@ -8,7 +8,7 @@ import pytest
 from aurora_prep import sources
 from aurora_prep.pipelines.estimates.estimate import estimate
 from aurora_prep.pipelines.estimates.prices import Setting
-from aurora_prep.pipelines.plan import make_plan
+from aurora_prep.pipelines.plan.recipe_plan import make_plan
 from aurora_prep.pipelines.recipe import Recipe
 from aurora_prep.sources.spec import Timeline
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from aurora_prep.pipelines.dataset.create import set_up_stores
 from aurora_prep.pipelines.recipe import Recipe
-from aurora_prep.pipelines.stages.store import set_up_stores
-from aurora_prep.pipelines.stages.write import assemble_shard, encode_field, layout_of
+from aurora_prep.pipelines.shard.encode import assemble_shard, encode_field, layout_of
 from aurora_prep.sources.spec import HOUR, WriteError
 
 

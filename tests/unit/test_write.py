@@ -10,7 +10,7 @@ import pytest
 import zarr
 from zarr.codecs import BloscCodec
 
-from aurora_prep.pipelines.stages.write import (
+from aurora_prep.pipelines.shard.encode import (
     CODECS,
     Layout,
     assemble_shard,

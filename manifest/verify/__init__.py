@@ -1,0 +1,4 @@
+"""Verify: every object against the manifest.
+
+Read verification, tables, objects, values, problems.
+"""

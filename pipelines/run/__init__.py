@@ -1,0 +1,4 @@
+"""Run: the job.
+
+Read run, pipeline, work, transforms, progress.
+"""

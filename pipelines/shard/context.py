@@ -1,0 +1,96 @@
+"""Where a run works, and what a worker is handed beside the plan."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from aurora_prep.manifest import durable
+from aurora_prep.pipelines.plan.source_plan import SourcePlan
+from aurora_prep.pipelines.recipe import Recipe
+from aurora_prep.providers.cache import Cache
+from aurora_prep.providers.shared_cache import SharedCache
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunContext:
+    """Where and as what a run works; travels to every worker.
+
+    Attributes:
+        root: The dataset.
+        cache: Local folder for raw files, contents and weights.
+        recipe: The recipe.
+        synthetic: Whether the embedded provider made the values up.
+        created: Time of the run, for the manifest.
+        software_version: Version of this software.
+        threads: Threads of a worker; 0 means one for each processor.
+        bucket: Folder of a bucket behind the cache, for workers that share no disk.
+        credentials: Folder of a private bucket with credentials, for the same workers.
+        job: Tells one run from another: what a process remembers of one, such as the plan,
+            is not taken for the next, whose files may be others.
+    """
+
+    root: str
+    cache: Path
+    recipe: Recipe
+    synthetic: bool
+    created: datetime
+    software_version: str
+    threads: int = 0
+    bucket: str | None = None
+    credentials: str | None = None
+    job: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    def is_synthetic(self, plan: SourcePlan) -> bool:
+        """Whether the embedded provider makes up the values of a source."""
+        return self.synthetic and not plan.files
+
+    @property
+    def answers(self) -> Cache:
+        """The cache of raw answers."""
+        root = self.cache / "requests"
+        if self.bucket is None:
+            return Cache(root)
+        return SharedCache.beside(root, durable.join(self.bucket, "requests"))
+
+    @property
+    def contents(self) -> Path:
+        """Folder for the contents of raw files."""
+        return self.cache / "contents"
+
+    @property
+    def weights(self) -> Path:
+        """Folder for regridding weights."""
+        return self.cache / "weights"
+
+
+@dataclass(frozen=True, slots=True)
+class RawFile:
+    """A raw file on this machine, or the reason why there is none.
+
+    Attributes:
+        path: The file; empty when the provider did not deliver.
+        request_digest: Digest of the request it answers; ``None`` for the user's own.
+        failure: The four parts of the error, when the provider did not deliver.
+    """
+
+    path: str
+    request_digest: str | None = None
+    failure: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """A planned frame, or the static fields, of which nothing could be written.
+
+    Attributes:
+        position: Of the source's entry in the recipe.
+        frame: Text form of the frame; ``None`` for the static fields.
+        reason: Why, in words a user can act on.
+    """
+
+    position: int
+    frame: str | None
+    reason: str

@@ -1,0 +1,71 @@
+"""Presence: which frames of a shard have all their fields in the files, and why others have not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aurora_prep.manifest.ledger.records import Status
+from aurora_prep.pipelines.plan.source_plan import ShardTask, SourcePlan
+from aurora_prep.pipelines.plan.store_choice import wanted_of
+from aurora_prep.pipelines.reading.derived import is_derived
+from aurora_prep.pipelines.reading.match import STATIC, Holdings, Moment, holdings_of
+from aurora_prep.pipelines.reading.zarr_index import holdings_in_store
+from aurora_prep.pipelines.shard.context import Absence, RunContext
+from aurora_prep.providers.zarr_store import StoreAddress
+from aurora_prep.sources.spec import FrameKey, Variable
+
+
+def held_for(
+    plan: SourcePlan, task: ShardTask, names: tuple[str, ...], context: RunContext
+) -> Holdings:
+    """What the files hold; of a Zarr store, what it holds of this shard."""
+    if any(map(StoreAddress.is_address, names)):
+        return holdings_in_store(names[0], plan.source, wanted_of(plan, task))
+    return holdings_of(names, plan.source, context.contents)
+
+
+def absent_from(
+    plan: SourcePlan,
+    task: ShardTask,
+    held: Holdings,
+    failures: str,
+    lone: Mapping[FrameKey, str],
+) -> tuple[dict[FrameKey, tuple[Status, str]], tuple[Absence, ...]]:
+    """Frames that lack a field; and, when nothing is left to write, all that is absent."""
+    if task.is_static:
+        fetched = tuple(v for v in plan.static_variables if not is_derived(v.path))
+        lacking = _lacking(plan, fetched, STATIC, held)
+        return {}, (Absence(plan.position, None, failures or lacking),) if lacking else ()
+    absent = ((f, _lacking(plan, plan.variables, moment_of(f), held)) for f in task.frames)
+    refused = {f: (Status.MISSING, failures or reason) for f, reason in absent if reason}
+    refused |= {f: (Status.MISSING, why) for f, why in lone.items() if f not in refused}
+    if len(refused) < len(task.frames):
+        return refused, ()
+    return refused, tuple(
+        Absence(plan.position, str(f), reason) for f, (_, reason) in refused.items()
+    )
+
+
+def moment_of(frame: FrameKey) -> Moment:
+    """Where the fields of a frame are kept among what files hold."""
+    return frame.init_time, frame.lead_time, frame.member
+
+
+def _lacking(
+    plan: SourcePlan, variables: tuple[Variable, ...], moment: Moment, held: Holdings
+) -> str | None:
+    """What is not in the files, in words; ``None`` when every expected field is there."""
+    lacking: dict[str, list[int]] = {}
+    expected = lacked = 0
+    for variable in variables:
+        for level in plan.levels_of(variable):
+            expected += 1
+            if ((variable.path, level), moment) not in held.fields:
+                lacked += 1
+                lacking.setdefault(variable.path, []).extend([] if level is None else [level])
+    if not lacking:
+        return None
+    if lacked == expected:
+        return "no field of this time is in the files"
+    named = (f"{p} at {levels} hPa" if levels else p for p, levels in lacking.items())
+    return f"not in the files: {'; '.join(named)}"

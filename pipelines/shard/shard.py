@@ -1,0 +1,203 @@
+"""One shard, from raw files to durable bytes and a part in the ledger.
+
+The worker owns the shard. It goes through it field by field on a few threads:
+decode, harmonise, regrid, reduce, encode; each variable is written as soon as
+its last field is encoded, so memory is a few fields and one variable's
+compressed chunks. A field is decoded once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+
+from aurora_prep.manifest.ledger.parts import write_part
+from aurora_prep.manifest.ledger.records import (
+    DetailRecord,
+    FrameRecord,
+    ObjectRecord,
+    Part,
+    Status,
+    sealed,
+)
+from aurora_prep.manifest.ledger.tokens import tokens_of
+from aurora_prep.normalisation import ShardStatistics
+from aurora_prep.pipelines.plan.source_plan import ShardTask, SourcePlan
+from aurora_prep.pipelines.reading.match import Holdings
+from aurora_prep.pipelines.shard.companions import lone_frames
+from aurora_prep.pipelines.shard.context import Absence, RawFile, RunContext
+from aurora_prep.pipelines.shard.missing import absent_from, held_for, moment_of
+from aurora_prep.pipelines.shard.worker import FrameRefusedError, ShardWorker
+from aurora_prep.sources.spec import FrameKey, digest_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BegunShard:
+    """A shard whose fields are all done, and whose bytes are on their way to the disk.
+
+    The next shard can be computed meanwhile; ``publish`` waits for the bytes.
+
+    Attributes:
+        plan: The plan of the source.
+        task: The shard.
+        files: Raw files that hold its fields.
+        context: Where the run works.
+        held: What the files hold.
+        refused: Frames left out, with status and reason.
+        objects: Objects under way.
+        details: A record of every field.
+        statistics: Statistics of the fields that enter them.
+        absences: What is absent, when nothing could be written.
+    """
+
+    plan: SourcePlan
+    task: ShardTask
+    files: tuple[RawFile, ...]
+    context: RunContext
+    held: Holdings
+    refused: Mapping[FrameKey, tuple[Status, str]]
+    objects: tuple[Future[ObjectRecord], ...] = ()
+    details: tuple[DetailRecord, ...] = ()
+    statistics: ShardStatistics = field(default_factory=ShardStatistics)
+    absences: tuple[Absence, ...] = ()
+
+    def publish(self) -> Part | None:
+        """Wait until every object is durable, then publish the shard's part.
+
+        Returns:
+            The part; ``None`` when nothing could be written.
+
+        Raises:
+            WriteError: The output cannot be written.
+        """
+        if self.absences:
+            return None
+        objects = [written.result() for written in self.objects]
+        records = [
+            _frame_record(
+                self.plan,
+                self.task,
+                frame,
+                self.refused.get(frame),
+                self.held,
+                self.files,
+                self.context,
+            )
+            for frame in self.task.frames
+        ]
+        frames = sealed(records, objects)
+        for record in frames:
+            if record.checksum and self.context.recipe.enters_statistics(record.valid_time):
+                self.statistics.add_frame(record.key, record.checksum)
+        part = Part(
+            source=self.plan.source.name,
+            grid=self.plan.grid.name,
+            shard=self.task.name,
+            frames=frames,
+            details=self.details,
+            objects=tuple(objects),
+            statistics=self.statistics.to_bytes(),
+        )
+        write_part(self.context.root, part)
+        return part
+
+
+def begin_shard(
+    plan: SourcePlan,
+    task: ShardTask,
+    files: tuple[RawFile, ...],
+    context: RunContext,
+    companions: Sequence[SourcePlan] = (),
+) -> BegunShard:
+    """Do every field of a shard; its bytes are written while the caller goes on.
+
+    A frame of which a field is absent is recorded as missing, one of which a
+    field is damaged or implausible as rejected, each with the reason; neither
+    is written. A frame that lacks one of a companion beside it is missing too.
+    The other frames of the shard are written. A shard of which nothing was
+    there to write leaves no part, so that the next run asks again.
+
+    Args:
+        plan: The plan of the source.
+        task: The shard.
+        files: Raw files that hold its fields, and maybe more.
+        context: Where the run works.
+        companions: Plans of sources of which every frame needs one; they are done.
+
+    Raises:
+        DecodeError: A raw file is damaged.
+        FetchError: A Zarr store does not answer.
+        HarmoniseError: A static field is not what was declared.
+        WriteError: The output cannot be written.
+    """
+    names = tuple(sorted(raw.path for raw in files if raw.path))
+    failures = "; ".join(f"{f.failure[0]}: {f.failure[2]}" for f in files if f.failure)
+    held = held_for(plan, task, names, context)
+    lone = dict(lone_frames(task, companions, context.root)) if companions else {}
+    refused, absences = absent_from(plan, task, held, failures, lone)
+    begun = BegunShard(
+        plan=plan,
+        task=task,
+        files=files,
+        context=context,
+        held=held,
+        refused=refused,
+        absences=absences,
+    )
+    if absences:
+        return begun
+    while True:
+        kept = tuple(frame for frame in task.frames if frame not in refused)
+        worker = ShardWorker(plan, task, kept, held, context)
+        try:
+            details, statistics = worker.run()
+        except FrameRefusedError as refusal:
+            worker.undo()
+            refused[refusal.frame] = (refusal.status, refusal.reason)
+            continue
+        return replace(
+            begun, objects=tuple(worker.objects), details=tuple(details), statistics=statistics
+        )
+
+
+def _frame_record(
+    plan: SourcePlan,
+    task: ShardTask,
+    frame: FrameKey,
+    outcome: tuple[Status, str] | None,
+    held: Holdings,
+    files: tuple[RawFile, ...],
+    context: RunContext,
+) -> FrameRecord:
+    moment = moment_of(frame)
+    refs = [ref for (_, at), ref in held.fields.items() if at == moment]
+    status, reason = outcome or (Status.WRITTEN, None)
+    used = {ref.file for ref in refs}
+    digests = sorted({f.request_digest for f in files if f.path in used and f.request_digest})
+    written = status is Status.WRITTEN
+    return FrameRecord(
+        source=plan.source.name,
+        product=str(plan.source.product),
+        access=plan.recipe.access,
+        init_time=frame.init_time,
+        lead_time=frame.lead_time,
+        member=frame.member,
+        grid=plan.grid.name,
+        split=context.recipe.split_of(frame.valid_time),
+        status=status,
+        reason=reason,
+        variables=tuple(v.path for v in plan.variables) if written else (),
+        levels=tuple(plan.levels) if written else (),
+        missing_fraction=None,
+        store=plan.store if written else None,
+        chunk_key="/".join(map(str, task.block)) if written else None,
+        shard=task.name,
+        request_digest=digest_of(digests) if digests else None,
+        recipe_digest=context.recipe.digest,
+        product_version=",".join(sorted({ref.label for ref in refs if ref.label})) or None,
+        tokens=tokens_of(plan.grid) if written else None,
+        created=context.created,
+        software_version=context.software_version,
+        synthetic=context.is_synthetic(plan),
+    )

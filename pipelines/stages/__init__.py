@@ -1,1 +1,0 @@
-"""The stages, in the order the data flow."""
