@@ -7,6 +7,15 @@ The tree, by what a caller would do about it::
     +-- RecipeError          the recipe is wrong: edit the recipe
     +-- FetchError           a provider did not deliver: look at the provider, run again
     |   +-- CredentialsError the provider refused the key: mend the credentials
+    |   +-- NotYetError      not released yet: run again later
+    |   +-- NotArchivedError the provider does not have it: leave it out
+    |   +-- RequestRefusedError  the provider refuses this request
+    |   +-- DamagedError     what came is damaged, each time
+    |   +-- IncompleteError  what came lacks fields
+    |   +-- SourceClosedError the dataset is closed, unknown or not open to this user
+    |   |   +-- LicenceError a licence has not been accepted
+    |   +-- NotAskedError    given up before an answer: the service was away, or time is up
+    |   +-- LocalError       this machine cannot go on: disk full, certificates
     +-- DecodeError          a file is not what it should be: fetch it again, or leave it out
     +-- HarmoniseError       a field does not match its source declaration
     +-- RegridError          a field does not fit its grid, or the grids do not meet
@@ -16,7 +25,10 @@ The tree, by what a caller would do about it::
     +-- EngineError          the Beam runner cannot run this pipeline
 """
 
-from typing import Self
+from typing import ClassVar, Self
+
+from aurora_prep.sources.spec import outcome
+from aurora_prep.sources.spec.outcome import Stops
 
 
 class AuroraPrepError(Exception):
@@ -48,11 +60,82 @@ class RecipeError(AuroraPrepError, ValueError):
 
 
 class FetchError(AuroraPrepError):
-    """A provider did not deliver what was asked of it."""
+    """A provider did not deliver what was asked of it.
+
+    The subclass says why, and survives pickling as the four parts do.
+
+    Attributes:
+        word: Stable word for the reason, one of ``outcome.WORDS``.
+        stops: What the error ends.
+    """
+
+    word: ClassVar[str] = outcome.REFUSED
+    stops: ClassVar[Stops] = Stops.REQUEST
 
 
 class CredentialsError(FetchError):
     """A provider refused, or could not find, the user's credentials."""
+
+    stops = Stops.STORE
+
+
+class NotYetError(FetchError):
+    """A provider will have it, but has not released it yet."""
+
+    word = outcome.NOT_YET
+
+
+class NotArchivedError(FetchError):
+    """A provider does not have it."""
+
+    word = outcome.NOT_ARCHIVED
+
+
+class RequestRefusedError(FetchError):
+    """A provider refuses the request as it stands."""
+
+
+class DamagedError(FetchError):
+    """What a provider delivers is damaged each time."""
+
+    word = outcome.DAMAGED
+
+
+class IncompleteError(FetchError):
+    """What a provider delivers lacks fields."""
+
+    word = outcome.INCOMPLETE
+
+
+class SourceClosedError(FetchError):
+    """A dataset is unknown, closed or not open to this user: each request to it would fail."""
+
+    stops = Stops.SOURCE
+
+
+class LicenceError(SourceClosedError):
+    """The licence of a dataset has not been accepted."""
+
+    word = outcome.LICENCE
+
+
+class NotAskedError(FetchError):
+    """Given up before the provider said anything: it was away, or the time was up."""
+
+    word = outcome.NOT_ASKED
+
+
+class LocalError(FetchError):
+    """This machine cannot go on: its disk is full, or its certificates fail."""
+
+    word = outcome.NOT_ASKED
+    stops = Stops.RUN
+
+
+def reason_of(error: AuroraPrepError) -> str:
+    """One line for a record: the stable word, then the problem."""
+    word = error.word if isinstance(error, FetchError) else outcome.DAMAGED
+    return f"{word}: {error.args[0]}"
 
 
 class DecodeError(AuroraPrepError, ValueError):

@@ -5,7 +5,13 @@ import pickle
 import pytest
 
 from aurora_prep.sources import spec
-from aurora_prep.sources.spec import AuroraPrepError, CredentialsError, FetchError
+from aurora_prep.sources.spec import (
+    AuroraPrepError,
+    CredentialsError,
+    FetchError,
+    outcome,
+    reason_of,
+)
 
 PARTS = ("a problem", "a place", "what was found", "what to do")
 CLASSES = sorted(
@@ -23,6 +29,8 @@ def test_every_stage_has_its_error():
     assert names == {
         "AuroraPrep", "Spec", "Recipe", "Fetch", "Credentials", "Decode", "Harmonise", "Regrid",
         "Statistics", "Write", "Manifest", "Engine",
+        "Damaged", "Incomplete", "Licence", "Local", "NotArchived", "NotAsked", "NotYet",
+        "RequestRefused", "SourceClosed",
     }  # fmt: skip
 
 
@@ -55,6 +63,19 @@ def test_a_place_is_added_to_a_copy(kind):
 def test_four_parts_it_is(parts):
     with pytest.raises(TypeError):
         AuroraPrepError(*parts)
+
+
+@pytest.mark.parametrize("kind", [k for k in CLASSES if issubclass(k, FetchError)])
+def test_a_failed_fetch_says_why_in_one_word(kind):
+    error = pickle.loads(pickle.dumps(kind(*PARTS)))  # noqa: S301  # our own bytes
+    assert outcome.word_of(reason_of(error)) == error.word
+    assert error.word in outcome.WORDS
+
+
+def test_a_reason_without_a_stable_word_has_none():
+    assert outcome.word_of("a GRIB file ends early") is None
+    assert outcome.word_of("not_yet: the archive ends on 2026-11-20") == outcome.NOT_YET
+    assert set(outcome.ASK_AGAIN) < set(outcome.WORDS)
 
 
 def test_refused_credentials_are_a_failed_fetch():
