@@ -37,6 +37,7 @@ STORE = Cds(
             constants=(("type", ("forecast",)),),
             unit=Unit.MONTH,
             max_fields=10_000,
+            cost_limit=10_000,
             dialect=ATMOSPHERE_FORECASTS,
         ),
     ),

@@ -39,6 +39,7 @@ SOURCE = Source(
                     constants=(),
                     unit=Unit.MONTH,
                     max_fields=10_000,
+                    cost_limit=10_000,
                     dialect=ATMOSPHERE,
                 ),
             ),

@@ -53,6 +53,8 @@ SOURCE = Source(
                     constants=REANALYSIS,
                     unit=Unit.MONTH,
                     max_fields=10_000,
+                    cost_limit=121_000,
+                    netcdf_weight=6,
                 ),
                 Collection(
                     dataset="reanalysis-era5-pressure-levels",
@@ -60,6 +62,8 @@ SOURCE = Source(
                     constants=REANALYSIS,
                     unit=Unit.DAY,
                     max_fields=10_000,
+                    cost_limit=60_000,
+                    netcdf_weight=6,
                 ),
             )
         ),

@@ -39,6 +39,8 @@ SOURCE = Source(
                     constants=(("product_type", ("reanalysis",)),),
                     unit=Unit.MONTH,
                     max_fields=10_000,
+                    cost_limit=121_000,
+                    netcdf_weight=6,
                     dialect=CLIMATE_WAVES,
                 ),
             )

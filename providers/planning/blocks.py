@@ -85,9 +85,8 @@ def blocks(
         )
     for group, levels in _products(natives, hpa, most):
         fields = fields_of(group, levels)
-        shown = levels if any(native.variable.has_levels for native in group) else ()
         for some in _evenly(leads, max(1, most // len(fields))):
-            yield Block(tuple(group), tuple(shown), fields, tuple(some))
+            yield Block(tuple(group), tuple(levels), fields, tuple(some))
 
 
 def fields_of(natives: Iterable[Native], hpa: Sequence[int]) -> Fields:
@@ -162,14 +161,11 @@ def _products(
 ) -> Iterator[tuple[Sequence[Native], Sequence[int]]]:
     """Variables and levels that together are no more than the most: all at once if possible.
 
-    A variable without levels never comes with a part of the levels: it would
-    come again with the next part.
+    Variables with and without levels never come together: a store counts a
+    request as the product of its lists.
     """
     flat = [native for native in natives if not native.variable.has_levels]
     deep = [native for native in natives if native.variable.has_levels]
-    if len(flat) + len(deep) * len(hpa) <= most:
-        yield natives, hpa
-        return
     if flat:
         for some in _evenly(flat, most):
             yield some, ()

@@ -23,7 +23,6 @@ from aurora_prep.sources.spec import (
     Collection,
     Dates,
     Kind,
-    Native,
     Request,
     SpecError,
     Unit,
@@ -38,7 +37,9 @@ def plan(wish: Wish, access: Cds) -> Iterator[Request]:
     """Requests to a store.
 
     Each request reads one whole unit of archive (a day or a month) of one
-    collection. A unit of more fields than the collection accepts is cut into
+    collection, and variables of one kind: its cost is the product of the lengths
+    of its lists, so that surface variables beside levels would be paid for once
+    for each level. A unit of more fields than one request may ask is cut into
     blocks of days, then into groups of hours, then of lead times, then of
     variables and levels.
 
@@ -48,9 +49,12 @@ def plan(wish: Wish, access: Cds) -> Iterator[Request]:
     """
     static: list[Iterator[Request]] = []
     moving: list[Iterator[Request]] = []
-    for natives in _groups(wish, access):
-        is_static = natives[0].variable.kind is Kind.STATIC
-        collection = access.collection_of(natives[0].variable.kind, wish.where)
+    for kind in Kind:
+        natives = wish.of_kind(kind)
+        if not natives:
+            continue
+        is_static = kind is Kind.STATIC
+        collection = access.collection_of(kind, wish.where)
         leads = (timedelta(0),) if is_static else wish.lead_times
         if collection.dialect.lead_key is None and any(leads):
             raise SpecError(
@@ -61,25 +65,13 @@ def plan(wish: Wish, access: Cds) -> Iterator[Request]:
             )
         shelf = _Shelf(wish, access.name, collection)
         parts = tuple(
-            blocks(natives, wish.levels.hpa, leads, collection.max_fields, collection.dataset)
+            blocks(natives, wish.levels.hpa, leads, shelf.max_fields, collection.dataset)
         )
         if is_static:
             static.append(requests(shelf, parts, wish.first))
         else:
             moving.append(requests(shelf, parts, wish.timeline))
     return chained(static, moving)
-
-
-def _groups(wish: Wish, access: Cds) -> Iterator[list[Native]]:
-    """Variables that one request may ask together, in the order of their kinds."""
-    grouped: dict[tuple[str, Kind | None], list[Native]] = {}
-    for kind in Kind:
-        for native in wish.of_kind(kind):
-            collection = access.collection_of(kind, wish.where)
-            mixed = collection.dialect.mixes_kinds and kind is not Kind.STATIC
-            key = (collection.dataset, None if mixed else kind)
-            grouped.setdefault(key, []).append(native)
-    yield from grouped.values()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +88,7 @@ class _Shelf:
 
     @property
     def max_fields(self) -> int:
-        return self.collection.max_fields
+        return self.collection.most_fields(self.wish.data_format)
 
     def request(self, block: Block, days: Sequence[datetime], hours: Hours) -> Request:
         """Ask a block of fields of some days of one month, at the same hours."""

@@ -31,7 +31,11 @@ class Collection:
         kinds: Kinds of variable it serves.
         constants: Request keys that never change, as ``(key, value)`` pairs.
         unit: Largest stretch of archive asked for at once.
-        max_fields: Most fields the store accepts in one request.
+        max_fields: Most fields asked for in one request; the planner takes fewer where the
+            store's own limit is lower.
+        cost_limit: The most that one request may cost at the store; ``None`` where that is
+            not known, and ``max_fields`` is taken for it. A field costs one.
+        netcdf_weight: What a field costs as NetCDF.
         dialect: How it wants to be asked, and how it lays its files out.
     """
 
@@ -40,7 +44,22 @@ class Collection:
     constants: tuple[tuple[str, str | tuple[str, ...]], ...]
     unit: Unit
     max_fields: int
+    cost_limit: int | None = None
+    netcdf_weight: int = 1
     dialect: Dialect = CLIMATE
+
+    @property
+    def limit(self) -> int:
+        """The most that one request may cost, as far as it is known."""
+        return self.max_fields if self.cost_limit is None else self.cost_limit
+
+    def weight(self, data_format: str) -> int:
+        """What one field costs in a format, ``grib`` or ``netcdf``."""
+        return self.netcdf_weight if data_format == "netcdf" else 1
+
+    def most_fields(self, data_format: str) -> int:
+        """Most fields that one request asks for in a format."""
+        return min(self.max_fields, self.limit // self.weight(data_format))
 
 
 @dataclass(frozen=True, slots=True)

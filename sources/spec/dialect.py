@@ -27,7 +27,6 @@ class Dialect:
         netcdf: What a request calls NetCDF in ``data_format``.
         asks_packaging: Whether a request says ``download_format`` too.
         lead_key: Request key of lead times in hours; ``None`` where there are none.
-        mixes_kinds: Whether one request may ask variables with and without levels.
         by_reference: Whether NetCDF has the axes ``forecast_period`` and
             ``forecast_reference_time`` in place of ``valid_time``.
         split_by_level: Whether NetCDF comes as ``data_sfc.nc`` and
@@ -41,7 +40,6 @@ class Dialect:
     netcdf: str = "netcdf"
     asks_packaging: bool = True
     lead_key: str | None = None
-    mixes_kinds: bool = False
     by_reference: bool = False
     split_by_level: bool = False
     labels: tuple[tuple[str, str], ...] = ()
@@ -57,7 +55,6 @@ ATMOSPHERE = Dialect(
     dates=Dates.RANGES,
     netcdf="netcdf_zip",
     asks_packaging=False,
-    mixes_kinds=True,
     split_by_level=True,
     labels=(("class", "mc"),),
 )
@@ -66,7 +63,6 @@ ATMOSPHERE_FORECASTS = Dialect(
     netcdf="netcdf_zip",
     asks_packaging=False,
     lead_key="leadtime_hour",
-    mixes_kinds=True,
     by_reference=True,
     split_by_level=True,
     labels=(("class", "mc"), ("type", "fc")),

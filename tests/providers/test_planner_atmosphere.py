@@ -24,32 +24,39 @@ def plan(source, start, end, hours, paths=None, **options):
 
 
 def test_an_analysis_is_the_start_of_the_forecasts():
-    (request,) = plan(ANALYSIS, datetime(2021, 1, 1), datetime(2021, 1, 31, 12), 12)
-    assert request.dataset == "cams-global-atmospheric-composition-forecasts"
-    assert request.access == "ads"
-    body = dict(request.body)
-    names = body.pop("variable")
-    assert (names[0], names[-1], len(names)) == ("2m_temperature", "sulphur_dioxide", 22)
-    assert body == {
+    """Surface variables and levels in requests of their own: a store multiplies its lists."""
+    surface, air = plan(ANALYSIS, datetime(2021, 1, 1), datetime(2021, 1, 31, 12), 12)
+    common = {
         "type": ["forecast"],
-        "pressure_level": [str(level) for level in ANALYSIS.levels],
         "date": ["2021-01-01/2021-01-31"],
         "time": ["00:00", "12:00"],
         "leadtime_hour": ["0"],
         "data_format": "grib",
     }
-    assert len(request.times) == 62
-    assert len(request.fields) == 12 + 10 * 13
-    assert request.lead_times == (timedelta(0),)
+    for request, names in (
+        (surface, ("2m_temperature", "total_column_sulphur_dioxide", 12)),
+        (air, ("geopotential", "sulphur_dioxide", 10)),
+    ):
+        assert request.dataset == "cams-global-atmospheric-composition-forecasts"
+        assert request.access == "ads"
+        body = dict(request.body)
+        asked = body.pop("variable")
+        levels = body.pop("pressure_level", None)
+        assert levels == (None if request is surface else [str(x) for x in ANALYSIS.levels])
+        assert (asked[0], asked[-1], len(asked)) == names
+        assert body == common
+        assert len(request.times) == 62
+        assert request.lead_times == (timedelta(0),)
+    assert (len(surface.fields), len(air.fields)) == (12, 10 * 13)
 
 
 def test_netcdf_has_the_store_s_own_name():
-    (request,) = plan(
-        ANALYSIS, datetime(2021, 1, 1), datetime(2021, 1, 1), 12, data_format="netcdf"
-    )
-    assert request.body["data_format"] == "netcdf_zip"
-    assert request.body["date"] == ["2021-01-01/2021-01-01"]
-    assert "download_format" not in request.body
+    requests = plan(ANALYSIS, datetime(2021, 1, 1), datetime(2021, 1, 1), 12, data_format="netcdf")
+    assert len(requests) == 2
+    for request in requests:
+        assert request.body["data_format"] == "netcdf_zip"
+        assert request.body["date"] == ["2021-01-01/2021-01-01"]
+        assert "download_format" not in request.body
 
 
 def test_days_with_gaps_are_several_ranges():
@@ -66,19 +73,41 @@ def test_days_with_gaps_are_several_ranges():
 def test_lead_times_are_asked_together_until_there_are_too_many():
     leads = tuple(lead * HOUR for lead in (0, 3, 6, 9))
     start = datetime(2021, 1, 1)
-    (whole,) = plan(FORECAST, start, start, 12, lead_times=leads)
-    assert whole.body["leadtime_hour"] == ["0", "3", "6", "9"]
-    assert whole.lead_times == leads
+    for whole in plan(FORECAST, start, start, 12, lead_times=leads):
+        assert whole.body["leadtime_hour"] == ["0", "3", "6", "9"]
+        assert whole.lead_times == leads
 
     small = Cds((replace(FORECAST.access("ads").collections[0], max_fields=300),), name="ads")
     parts = plan(FORECAST, start, start + 12 * HOUR, 12, lead_times=leads, access=small)
     groups = sorted(tuple(part.body["leadtime_hour"]) for part in parts)
-    assert groups == [("0", "3"), ("0", "3"), ("6", "9"), ("6", "9")]
+    assert groups == [("0", "3"), ("0", "3"), ("0", "3", "6", "9"), ("6", "9"), ("6", "9")]
     asked = {
         (time, lead, field) for p in parts for time in p.times for lead in p.lead_times
         for field in p.fields
     }  # fmt: skip
     assert len(asked) == 2 * 4 * 142
+
+
+def test_a_month_of_forecasts_is_cut_under_the_limit_of_the_store():
+    """Forty-one lead times: by the product of its lists one init time alone would cost 11,726."""
+    leads = FORECAST.lead_times
+    parts = plan(FORECAST, datetime(2021, 1, 1), datetime(2021, 1, 31, 12), 12, lead_times=leads)
+    surface = [part for part in parts if "pressure_level" not in part.body]
+    air = [part for part in parts if "pressure_level" in part.body]
+    assert {len(part.times) * 12 * 41 for part in surface} <= set(range(10_000))
+    assert len(air) == 62
+    assert {len(part.times) * 10 * 13 * 41 for part in air} == {5330}
+
+
+def test_a_weight_of_netcdf_makes_requests_smaller():
+    heavy = replace(EAC4.access("ads").collections[0], netcdf_weight=6, cost_limit=3_000)
+    access = Cds((heavy,), name="ads")
+    start, end = datetime(2021, 1, 1), datetime(2021, 1, 31, 21)
+    for data_format, most in (("grib", 3_000), ("netcdf", 500)):
+        parts = plan(EAC4, start, end, 3, access=access, data_format=data_format)
+        sizes = [len(part.times) * len(part.fields) for part in parts]
+        assert max(sizes) <= most
+        assert sum(sizes) == 31 * 8 * 142
 
 
 def test_a_small_store_asks_levels_apart_and_nothing_twice():

@@ -91,7 +91,7 @@ def test_the_command_line_knows_it(capsys, recipe):
     assert "surface/ci" in capsys.readouterr().out
     assert main(["plan", str(recipe), "--json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)["sources"]
-    assert (row["source"], row["frames"], row["requests"]) == ("dropped_in", 4, 2)
+    assert (row["source"], row["frames"], row["requests"]) == ("dropped_in", 4, 4)
 
 
 @pytest.mark.parametrize("data_format", ["grib", "netcdf"])
