@@ -14,12 +14,23 @@ from aurora_prep.providers.embedded.selection import RefusedError
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the store answers: a JSON body, or a file."""
+    """What the store answers: a JSON body, a file, a page for people, or nothing.
+
+    Attributes:
+        status: HTTP status.
+        body: JSON body.
+        headers: Further HTTP headers.
+        asset: A file in place of a body.
+        page: HTML in place of a body.
+        lost: Whether the connection ends before the answer.
+    """
 
     status: int
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
     asset: Asset | None = None
+    page: str | None = None
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +41,7 @@ class Call:
         method: HTTP method.
         path: Path without the query.
         query: First value of every query parameter.
+        queries: All values of every query parameter.
         key: The ``PRIVATE-TOKEN`` or ``X-ECMWF-KEY`` header, if there was one.
         body: The JSON body, ``None`` without one.
         base: Address of the server, to build links from.
@@ -41,6 +53,11 @@ class Call:
     key: str | None = field(repr=False)
     body: Any
     base: str
+    queries: Mapping[str, list[str]] = field(default_factory=dict)
+
+    def all(self, name: str) -> list[str]:
+        """All values of a query parameter."""
+        return list(self.queries.get(name, ()))
 
     @classmethod
     def of(cls, method: str, target: str, key: str | None, content: bytes, base: str) -> Call:
@@ -54,5 +71,6 @@ class Call:
             body = json.loads(content) if content else None
         except ValueError:
             raise RefusedError(422, "invalid parameter", "the body is not JSON") from None
-        values = {name: items[0] for name, items in parse_qs(query).items()}
-        return cls(method, path, values, key, body, base)
+        queries = parse_qs(query)
+        values = {name: items[0] for name, items in queries.items()}
+        return cls(method, path, values, key, body, base, queries)

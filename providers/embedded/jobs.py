@@ -14,6 +14,8 @@ from aurora_prep.providers.embedded.asset import Asset
 
 LOGGER = logging.getLogger(__name__)
 
+# How long a job that loses its worker stays in each state.
+REQUEUE_SECONDS = 0.2
 ENDED = ("successful", "failed", "rejected")
 
 
@@ -36,6 +38,7 @@ class Job:
         asset: The file, once there is one.
         reason: Why it failed or was rejected.
         expired: Whether the results are gone.
+        requeues: How often it goes back from running to accepted.
         log: Times and messages for the user.
         ended: Set when the status will not change any more.
     """
@@ -51,6 +54,7 @@ class Job:
     asset: Asset | None = None
     reason: str = ""
     expired: bool = False
+    requeues: int = 0
     log: list[tuple[str, str]] = field(default_factory=list)
     ended: threading.Event = field(default_factory=threading.Event)
 
@@ -62,6 +66,8 @@ class Job:
             self.started = self.updated
         if status in ENDED:
             self.finished = self.updated
+        if status == "accepted":
+            self.started = None
         self.log.append((self.updated, f"Status has been updated to {status}."))
         self.status = status
         if status in ENDED:
@@ -128,6 +134,14 @@ class Queue:
             if self.closing.is_set():
                 return
             job.become("running")
+            while job.requeues:
+                job.requeues -= 1
+                if self.closing.wait(REQUEUE_SECONDS):
+                    return
+                job.become("accepted")
+                if self.closing.wait(REQUEUE_SECONDS):
+                    return
+                job.become("running")
             try:
                 job.asset = make()
             except (JobFailedError, InterruptedError) as error:

@@ -18,7 +18,8 @@ from typing import Any
 
 from aurora_prep.providers.embedded.asset import FLAWS, Asset, suits
 from aurora_prep.providers.embedded.call import Call, Reply
-from aurora_prep.providers.embedded.cds import KEY, PATIENCE_SECONDS, SYNTHETIC
+from aurora_prep.providers.embedded.catalogue import SYNTHETIC
+from aurora_prep.providers.embedded.cds import KEY, PATIENCE_SECONDS
 from aurora_prep.providers.embedded.faults import Faults
 from aurora_prep.providers.embedded.handout import Handout
 from aurora_prep.providers.embedded.jobs import ENDED, Job, JobFailedError, Queue

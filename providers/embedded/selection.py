@@ -12,12 +12,15 @@ from typing import Any, NamedTuple
 from aurora_prep.providers.embedded.archive import Holding
 from aurora_prep.providers.embedded.gaussian import Gaussian
 from aurora_prep.providers.embedded.region import Region
-from aurora_prep.sources.spec import HOUR, Dates, Dialect, Grid, Native, Product
+from aurora_prep.sources.spec import HOUR, Dialect, Grid, Native, Product
 
 FORMATS = ("grib", "netcdf")
 PACKAGES = ("unarchived", "zip")
 SINGLE = ("data_format", "download_format")
 REPEATABLE = ("area", "grid")
+NO_COMBINATION = (
+    "Request has not produced a valid combination of values, please check your selection."
+)
 
 
 class RefusedError(Exception):
@@ -28,16 +31,24 @@ class RefusedError(Exception):
         title: A few words, the same for every refusal of its kind.
         detail: What is wrong with this request.
         headers: Further HTTP headers.
+        kind: The ``type`` of the answer; the title where it is the same.
     """
 
     def __init__(
-        self, status: int, title: str, detail: str, headers: Mapping[str, str] | None = None
+        self,
+        status: int,
+        title: str,
+        detail: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        kind: str | None = None,
     ) -> None:
         super().__init__(status, title, detail)
         self.status = status
         self.title = title
         self.detail = detail
         self.headers = dict(headers or {})
+        self.kind = kind or title
 
 
 def invalid(detail: str) -> RefusedError:
@@ -153,13 +164,13 @@ def select(
     Args:
         holding: The collection asked.
         request: The ``inputs`` the client sent.
-        now: Nothing later than this exists.
+        now: Nothing later than this is released; later times are left out in silence where
+            others are left.
         preliminary_from: From this time on fields are preliminary.
         edition: GRIB edition to answer with.
 
     Raises:
-        RefusedError: A key or value is unknown, missing or impossible, nothing
-            is left, or it is more than the store gives at once.
+        RefusedError: A value is unknown, missing or impossible, or nothing is left.
     """
     asked = {key: _texts(key, value) for key, value in request.items()}
     dialect = holding.collection.dialect
@@ -176,7 +187,7 @@ def select(
     formats = {dialect.spelling(name): name for name in FORMATS}
     data_format = formats[_among(asked, "data_format", tuple(formats), default=FORMATS[0])[0]]
     packed = _among(asked, "download_format", PACKAGES, default=PACKAGES[0])[0] == "zip"
-    selection = Selection(
+    return Selection(
         dataset=holding.collection.dataset,
         product=holding.product,
         wanted=tuple(Wanted(o.native, _region(o.grid, asked), o.dialect) for o in offers),
@@ -188,13 +199,6 @@ def select(
         preliminary_from=preliminary_from,
         edition=edition,
     )
-    if len(selection) > holding.collection.max_fields:
-        raise RefusedError(
-            403,
-            "cost limits exceeded",
-            "Your request is too large, please reduce your selection.",
-        )
-    return selection
 
 
 def _texts(key: str, value: Any) -> list[str]:
@@ -206,25 +210,14 @@ def _texts(key: str, value: Any) -> list[str]:
             raise invalid(f"Invalid type for {key!r}: {item!r}")
         texts.append(str(item).strip())
     if len(set(texts)) < len(texts) and key not in REPEATABLE:
-        raise invalid(f"Duplicate values for {key!r}: {texts}")
+        twice = next(text for text in texts if texts.count(text) > 1)
+        raise invalid(f"request['{key}']: has repeated values in the list, e.g. '{twice}'")
     return texts
 
 
 def _check_keys(holding: Holding, asked: Mapping[str, list[str]]) -> None:
-    constants = dict(holding.collection.constants)
-    dialect = holding.collection.dialect
-    known = {"variable", "date", "time", "data_format", *REPEATABLE, *constants}
-    if dialect.dates is Dates.PARTS:
-        known |= {"year", "month", "day"}
-    if dialect.asks_packaging:
-        known.add("download_format")
-    if dialect.lead_key is not None:
-        known.add(dialect.lead_key)
-    if holding.levels:
-        known.add("pressure_level")
-    if unknown := sorted(set(asked) - known):
-        raise invalid(f"Invalid key name(s): {', '.join(unknown)}")
-    for key, value in constants.items():
+    """Values of keys that the collection has; other keys pass, as they do in the store."""
+    for key, value in dict(holding.collection.constants).items():
         if key in asked:
             _among(asked, key, (value,) if isinstance(value, str) else value)
     for key in SINGLE:
@@ -243,10 +236,7 @@ def _among(
     if not values:
         raise invalid(f"Missing mandatory key: {key!r}")
     if strange := [value for value in values if value not in known]:
-        raise invalid(
-            "Request has not produced a valid combination of values, please check your selection."
-            f" {key!r}: {strange} not among {list(known)}"
-        )
+        raise invalid(f"{NO_COMBINATION}\n{key!r}: {strange} not among {list(known)}")
     return values
 
 
@@ -254,17 +244,16 @@ def _times(holding: Holding, asked: Mapping[str, list[str]], now: datetime) -> t
     known = tuple(f"{hour:02d}:00" for hour in holding.hours)
     hours = sorted(int(text[:2]) for text in _among(asked, "time", known))
     days = _dates(asked)
-    times = tuple(
-        moment
-        for day in days
-        for moment in (datetime(day.year, day.month, day.day, hour) for hour in hours)
-        if holding.first <= moment <= now
-    )
+    asked_times = [datetime(day.year, day.month, day.day, hour) for day in days for hour in hours]
+    if all(moment > now for moment in asked_times):
+        raise invalid(
+            "None of the data you have requested is available yet, please revise the period"
+            f" requested. The latest date available for this dataset is: {now:%Y-%m-%d %H:00}"
+        )
+    times = tuple(moment for moment in asked_times if holding.first <= moment <= now)
     if not times:
         raise invalid(
-            "Request has not produced a valid combination of values, please check your selection."
-            f" {days[0]} to {days[-1]}: the archive starts at {holding.first} and cannot hold the"
-            " future"
+            f"{NO_COMBINATION}\n{days[0]} to {days[-1]}: the archive starts at {holding.first}"
         )
     return times
 

@@ -152,9 +152,12 @@ class Handler(QuietHandler):
             return
         key = self.headers.get("PRIVATE-TOKEN") or self.headers.get("X-ECMWF-KEY")
         reply = answerer.answer(self.command, self.path, key, content)
-        if reply.asset is None:
-            body = b"" if reply.status == NO_CONTENT else json.dumps(reply.body).encode()
-            self._head(reply.status, "application/json", len(body), reply.headers)
+        if reply.lost:
+            answerer.remember(Exchange(self.command, path, 0))
+            self.close_connection = True
+        elif reply.asset is None:
+            media, body = _content(reply)
+            self._head(reply.status, media, len(body), reply.headers)
             answerer.remember(Exchange(self.command, path, reply.status, len(body)))
             if self.command != "HEAD":
                 self.wfile.write(body)
@@ -194,6 +197,15 @@ class Handler(QuietHandler):
                 self.wfile.flush()
                 self.connection.sendfile(file, start, given)
         self.close_connection = self.close_connection or cut
+
+
+def _content(reply: Reply) -> tuple[str, bytes]:
+    """Media type and bytes of an answer that is no file."""
+    if reply.page is not None:
+        return "text/html", reply.page.encode()
+    if reply.status == NO_CONTENT:
+        return "application/json", b""
+    return "application/json", json.dumps(reply.body, separators=(",", ":")).encode()
 
 
 def _span(asked: str | None, size: int) -> tuple[int, int] | None:

@@ -113,8 +113,6 @@ def test_grib_tells_start_and_step(start, fetch, read_grib, edition):
         ({"leadtime_hour": []}, "Missing mandatory key: 'leadtime_hour'"),
         ({"type": ["analysis"]}, "type"),
         ({"data_format": "netcdf"}, "data_format"),
-        ({"download_format": "unarchived"}, "Invalid key name"),
-        ({"year": ["2021"]}, "Invalid key name"),
         ({"date": []}, "No valid dates"),
         ({"pressure_level": []}, "pressure_level"),
         ({"time": ["06:00"]}, "time"),

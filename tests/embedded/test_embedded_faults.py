@@ -197,6 +197,71 @@ def test_faults_are_counted_and_can_be_switched(start, fetch):
     assert fetch(provider).stat().st_size
 
 
+@pytest.mark.parametrize(
+    ("fault", "line"),
+    [
+        ("no_data", "The job failed with: MarsNoDataError"),
+        ("mars_system", "mars - ERROR - Connection reset by peer"),
+        ("memory_killed", "Worker has been killed due to memory usage."),
+        ("unknown_failure", "The job failed with: KeyError"),
+    ],
+)
+def test_a_failed_job_tells_its_kind_in_the_last_line(start, fetch, fault, line):
+    with pytest.raises(requests.HTTPError) as caught:
+        fetch(start(faults=fault))
+    traceback = caught.value.response.json()["traceback"]
+    assert line in traceback.splitlines()
+    assert traceback.splitlines()[-1].startswith("The job failed with: ")
+
+
+def test_a_conversion_that_fails_is_one_to_netcdf(start, fetch):
+    provider = start(faults="conversion_failed")
+    fetch(provider)
+    with pytest.raises(requests.HTTPError, match="CdsFormatConversionError"):
+        fetch(provider, "a.nc", data_format="netcdf")
+
+
+def test_a_short_answer_lacks_its_last_time(start, fetch, labels):
+    sound = labels(fetch(start(), "sound.grib"))
+    short = labels(fetch(start(faults="short_answer"), "short.grib"))
+    assert short == [label for label in sound if label[0] == 0] != sound
+
+
+def test_a_job_goes_back_to_the_queue(start, client, levels):
+    remote = client(start(faults="requeued"), wait_until_complete=False).retrieve(*levels)
+    seen = []
+    while not seen or seen[-1] != "successful":
+        seen.append(remote.session.get(remote.url, headers=remote.headers).json()["status"])
+    assert "successful" in seen
+    log = remote.json["metadata"]["log"]
+    told = [text.split()[-1].rstrip(".") for _, text in log if "updated" in text]
+    assert told == ["running", "accepted", "running", "successful"]
+
+
+def test_a_lost_answer_leaves_a_job(start, client, levels):
+    provider = start(faults="lost_post")
+    with pytest.raises(requests.ConnectionError):
+        client(provider, retry_max=1).retrieve(*levels)
+    assert len(client(provider).client.get_jobs().request_ids) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "status"), [("html_502", 502), ("internal_error", 500), ("html_page", 200)]
+)
+def test_pages_for_people(start, fault, status):
+    provider = start(faults=fault)
+    reply = requests.get(f"{provider.url}/retrieve/v1/processes", timeout=5)
+    assert reply.status_code == status
+    assert reply.headers["Content-Type"] == (
+        "application/json" if fault == "internal_error" else "text/html"
+    )
+    assert fetch_json(provider)["processes"]
+
+
+def fetch_json(provider):
+    return requests.get(f"{provider.url}/retrieve/v1/processes", timeout=5).json()
+
+
 def test_an_unknown_fault_is_an_error():
     with pytest.raises(SpecError, match="no such fault") as caught:
         Faults("earthquake")
