@@ -34,10 +34,7 @@ NETCDF_WEIGHT: Mapping[str, int] = MappingProxyType(
 def limit_of(holding: Holding) -> float:
     """The limit of a collection: the store's where it is known, else the declared one."""
     collection = holding.collection
-    if collection.dialect.mixes_kinds:
-        # A request that mixes surface and levels pays for their product.
-        return float("inf")
-    return LIMITS.get(collection.dataset, float(collection.max_fields))
+    return LIMITS.get(collection.dataset, float(collection.limit))
 
 
 def cost_of(dataset: str, inputs: Mapping[str, Any]) -> float:
