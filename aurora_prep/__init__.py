@@ -6,7 +6,7 @@ loads its own copy of the PROJ library, and the interpreter crashes when
 taking one of them does not import the libraries of the others.
 """
 
-import pyproj  # noqa: F401  # isort: skip
+from aurora_prep import _proj  # noqa: F401  # isort: skip
 
 from importlib import import_module
 from importlib.metadata import version

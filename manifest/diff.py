@@ -74,7 +74,7 @@ def diff(before: str, after: str) -> pa.Table:
             folder = Path(name) / side
             folder.mkdir()
             place = durable.fetch_to(durable.join(url, "manifest", "frames.parquet"), folder)
-            stored = f"read_parquet({duck.quoted(place.absolute())})"
+            stored = f"read_parquet({duck.table(place)})"
             database.execute(f"CREATE VIEW {side} AS FROM {stored}")
         order = ", ".join(f"{column} NULLS FIRST" for column in KEY)
         rows = duck.stream(database, f"FROM ({_comparison()}) ORDER BY {order}", DIFFERENCE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pyarrow as pa
 
 MEMORY = "1GB"
 BATCH = 1 << 16
+SIGNS = re.compile(r"([*?[])")
 
 
 def connect(scratch: Path, *, keep_order: bool = False) -> duckdb.DuckDBPyConnection:
@@ -30,7 +32,9 @@ def connect(scratch: Path, *, keep_order: bool = False) -> duckdb.DuckDBPyConnec
 def locked(scratch: Path, files: Sequence[Path]) -> duckdb.DuckDBPyConnection:
     """A database for questions: it reads ``files`` and ``scratch``, and nothing else, ever."""
     database = connect(scratch, keep_order=True)
-    allowed = ", ".join(quoted(path.absolute()) for path in files)
+    # Before it expands a pattern, the database asks whether the pattern itself is allowed.
+    names = (name for path in files for name in (quoted(path.absolute()), table(path)))
+    allowed = ", ".join(dict.fromkeys(names))
     database.execute(f"SET allowed_paths = [{allowed}]")
     database.execute(f"SET allowed_directories = [{quoted(scratch)}]")
     database.execute("SET enable_external_access = false")
@@ -41,6 +45,14 @@ def locked(scratch: Path, files: Sequence[Path]) -> duckdb.DuckDBPyConnection:
 def quoted(text: object) -> str:
     """A value as an SQL string literal."""
     return "'" + str(text).replace("'", "''") + "'"
+
+
+def table(path: Path) -> str:
+    """The path of a Parquet file as an SQL string literal that matches it, and no other file.
+
+    ``read_parquet`` takes paths for patterns: a folder ``era5[1]`` would mean ``era51``.
+    """
+    return quoted(SIGNS.sub(r"[\1]", str(path.absolute())))
 
 
 def stream(

@@ -26,12 +26,15 @@ DELETED_AT_ONCE = 1000
 LEFTOVER = ".unfinished"
 
 
-def join(url: str, *parts: str) -> str:
+Url = str | os.PathLike[str]
+
+
+def join(url: Url, *parts: str) -> str:
     """Append path parts to a URL or a local path."""
-    return "/".join([url.rstrip("/"), *(part.strip("/") for part in parts)])
+    return "/".join([os.fspath(url).rstrip("/"), *(part.strip("/") for part in parts)])
 
 
-def local_path(url: str) -> Path | None:
+def local_path(url: Url) -> Path | None:
     """The path of a local URL, ``None`` for a remote one."""
     files, path = _files(url)
     return Path(path) if remote.is_local(files) else None
@@ -122,7 +125,7 @@ def blocks(url: str, size: int = BLOCK) -> Iterator[bytes]:
         raise _unreadable(url, error) from error
 
 
-def exists(url: str) -> bool:
+def exists(url: Url) -> bool:
     """Whether there is a file or a folder.
 
     Raises:
@@ -139,7 +142,7 @@ def exists(url: str) -> bool:
     return True
 
 
-def listing(url: str) -> list[str]:
+def listing(url: Url) -> list[str]:
     """Names directly in a folder, sorted; none in a file, or where there is nothing.
 
     Raises:
@@ -159,7 +162,7 @@ def listing(url: str) -> list[str]:
     return sorted(name.rsplit("/", 1)[-1] for name in inside)
 
 
-def tree(url: str) -> dict[str, int]:
+def tree(url: Url) -> dict[str, int]:
     """Every file below a folder, as ``{path relative to the folder: bytes}``.
 
     Raises:
@@ -253,13 +256,13 @@ def fetch_to(url: str, folder: Path) -> Path:
     return target
 
 
-def _files(url: str) -> tuple[Any, str]:
+def _files(url: Url) -> tuple[Any, str]:
     try:
         return remote.filesystem(url)
     except Exception as error:
         raise ManifestError(
             "the place cannot be reached",
-            url,
+            os.fspath(url),
             f"{type(error).__name__}: {error}",
             "give a local folder, file:// or gs://",
         ) from error
@@ -314,10 +317,10 @@ def _room(url: str) -> str:
     return "remote"
 
 
-def _unreadable(url: str, error: Exception) -> ManifestError:
+def _unreadable(url: Url, error: Exception) -> ManifestError:
     return ManifestError(
         "a file of the dataset cannot be read",
-        url,
+        os.fspath(url),
         f"{type(error).__name__}: {error}",
         "check the path; if a run was interrupted, run the recipe again",
     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
+import os
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +17,7 @@ from aurora_prep.manifest import duck, durable
 from aurora_prep.manifest.ledger.compact import INDEX
 from aurora_prep.manifest.ledger.merge import TABLES
 from aurora_prep.manifest.ledger.records import FRAMES, SPAN, TEXTS, TIME, WHOLES, Status
-from aurora_prep.sources.spec import ManifestError
+from aurora_prep.sources.spec import ManifestError, moment
 
 SUMMARY = pa.schema(
     [
@@ -85,7 +86,7 @@ class Manifest:
         self._places: dict[str, Path] = {}
 
     @classmethod
-    def open(cls, url: str) -> Manifest:
+    def open(cls, url: str | os.PathLike[str]) -> Manifest:
         """Open the manifest of a dataset.
 
         Args:
@@ -94,6 +95,7 @@ class Manifest:
         Raises:
             ManifestError: There is no manifest, or it is not whole.
         """
+        url = os.fspath(url)
         place = durable.join(url, "manifest", INDEX)
         if not durable.exists(place):
             raise ManifestError(
@@ -152,8 +154,8 @@ class Manifest:
         *,
         source: str | None = None,
         grid: str | None = None,
-        valid_from: datetime | None = None,
-        valid_until: datetime | None = None,
+        valid_from: datetime | date | str | None = None,
+        valid_until: datetime | date | str | None = None,
         lead_time: timedelta | None = None,
         member: int | None = None,
         split: str | None = None,
@@ -165,8 +167,8 @@ class Manifest:
         Args:
             source: Name of a source.
             grid: Name of a grid.
-            valid_from: Earliest valid time.
-            valid_until: Latest valid time, included.
+            valid_from: Earliest valid time, UTC: a time, a day, or either as text.
+            valid_until: Latest valid time, included; a day means its last hour.
             lead_time: Exactly this lead time.
             member: Exactly this member of an ensemble.
             split: Name of a split.
@@ -175,14 +177,17 @@ class Manifest:
 
         Raises:
             ManifestError: A name is nowhere in the manifest.
+            SpecError: A time is none.
         """
+        start = None if valid_from is None else moment(valid_from, "valid_from")
+        end = None if valid_until is None else moment(valid_until, "valid_until", end_of_day=True)
         facets = {
             "source": source,
             "grid": grid,
             "split": split,
             "status": None if status is None else self._status(status),
-            "valid_from": valid_from,
-            "valid_until": valid_until,
+            "valid_from": start,
+            "valid_until": end,
             "lead_time": None if lead_time is None else int(lead_time.total_seconds()),
             "member": member,
         }
@@ -238,7 +243,7 @@ class Manifest:
             self._places[name] = place
             timed = "lead_time" in TABLES[name].names
             lead = "REPLACE (to_seconds(lead_time) AS lead_time)" if timed else ""
-            stored = f"read_parquet({duck.quoted(place.absolute())})"
+            stored = f"read_parquet({duck.table(place)})"
             self._database.execute(f"CREATE VIEW stored_{name} AS FROM {stored}")
             self._database.execute(f"CREATE VIEW {name} AS SELECT * {lead} FROM stored_{name}")  # noqa: S608
         return self._database

@@ -12,11 +12,12 @@ and times the weight of the row.
 """
 
 import math
+from functools import partial
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from aurora_prep.compiled import compiled
 from aurora_prep.normalisation.exact import VALUE_BITS, WEIGHT_BITS
 from aurora_prep.normalisation.histogram import ROOT_OF_ONE
 
@@ -55,7 +56,7 @@ Whole = int | np.signedinteger
 Weight = tuple[Whole, Whole, Whole]
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def extremes(
     bits: NDArray[np.int32],
     tops: NDArray[np.int64],
@@ -96,13 +97,13 @@ def extremes(
     return lowest, highest
 
 
-@njit(nogil=True, cache=True, fastmath={"reassoc"})
+@partial(compiled, fastmath={"reassoc"})
 def _plus(left: float, right: float) -> float:
     """Addition that may be reordered: only for sums that are exact in any order."""
     return left + right
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _narrow_sums(values: NDArray[np.float32], top: int) -> tuple[float, float, float, float]:
     """Sums of ``x``, of ``|x|`` and of the two parts of ``x**2``."""
     cut = math.ldexp(1.5, 2 * top - HEAD + 52)
@@ -119,7 +120,7 @@ def _narrow_sums(values: NDArray[np.float32], top: int) -> tuple[float, float, f
     return total, absolute, coarse, fine
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _wide_sums(
     values: NDArray[np.float32], top: int, above: np.float32, floor: np.float32
 ) -> tuple[float, float, float, float, float, float, float]:
@@ -153,7 +154,7 @@ def _wide_sums(
     return total, remainder, absolute, small, coarse, fine, finest
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _add(limbs: NDArray[np.int64], value: Whole, offset: Whole) -> None:
     """Add ``value * 2**offset``; every limb gets less than ``2**32`` in magnitude."""
     limb, shift = offset >> 5, offset & 31
@@ -164,7 +165,7 @@ def _add(limbs: NDArray[np.int64], value: Whole, offset: Whole) -> None:
     limbs[limb + 2] += high >> 32
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _add_product(limbs: NDArray[np.int64], value: np.int64, offset: Whole, weight: Weight) -> None:
     """Add ``value * 2**offset`` times the row's weight, in four exact products."""
     upper, lower, weight_offset = weight
@@ -178,7 +179,7 @@ def _add_product(limbs: NDArray[np.int64], value: np.int64, offset: Whole, weigh
     _add(limbs, sign * high * upper, offset + 57)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _split_weight(weight: float) -> Weight:
     """Upper 27 and lower 26 bits of a weight, and the offset of its last bit."""
     if weight == 0.0:
@@ -188,7 +189,7 @@ def _split_weight(weight: float) -> Weight:
     return whole >> 26, whole & 0x3FFFFFF, exponent - 53 + WEIGHT_BITS
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _add_both(
     limbs: NDArray[np.int64],
     kind: int,
@@ -201,7 +202,7 @@ def _add_both(
         _add_product(limbs[FIRST_WEIGHTED + 1 + kind], value, offset, weight)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _add_float(
     limbs: NDArray[np.int64],
     kind: int,
@@ -214,7 +215,7 @@ def _add_float(
     _add_both(limbs, kind, np.int64(math.ldexp(value, -unit)), offset, weight)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _fill(
     bits: NDArray[np.int32],
     scale: np.float32,
@@ -247,7 +248,7 @@ def _fill(
         counts[0, np.uint32(bins[column])] += 1
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _add_narrow(
     limbs: NDArray[np.int64], values: NDArray[np.float32], top: int, weight: Weight
 ) -> None:
@@ -259,7 +260,7 @@ def _add_narrow(
     _add_float(limbs, SQUARES, fine, 2 * top - 2 * HEAD, weight)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _add_wide(
     limbs: NDArray[np.int64],
     values: NDArray[np.float32],
@@ -286,7 +287,7 @@ def _add_wide(
         above, top = floor, top - OCTAVES
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def sums(
     values: NDArray[np.float32],
     bits: NDArray[np.int32],

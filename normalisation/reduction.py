@@ -8,18 +8,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from aurora_prep.compiled import HAVE_NUMBA
+from aurora_prep.normalisation import kernel
 from aurora_prep.normalisation.exact import VALUE_BITS, Sums
 from aurora_prep.normalisation.histogram import Binning, Histogram
 from aurora_prep.normalisation.kernel_numpy import field_sums, histogram_counts
 from aurora_prep.sources.spec import StatisticsError
 
-try:
-    from aurora_prep.normalisation import kernel
-except ImportError:
-    COMPILED = False
-else:
-    COMPILED = True
-
+COMPILED = HAVE_NUMBA
 LIGHTEST, HEAVIEST = 2.0**-52, 2.0**11
 FIELD_DIMENSIONS = 2
 

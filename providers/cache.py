@@ -27,11 +27,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from platformdirs import user_cache_path
-
 from aurora_prep.providers import formats, remote
 from aurora_prep.providers.formats import Format
 from aurora_prep.providers.locks import locked
+from aurora_prep.providers.places import expanded, user_cache
 from aurora_prep.sources.spec import FetchError, Request
 
 VARIABLE = "AURORA_PREP_CACHE"
@@ -80,8 +79,8 @@ class Cache:
         chosen = root or os.environ.get(VARIABLE)
         if chosen and remote.is_remote(str(chosen)):
             path = Path(os.environ.get(BESIDE_BUCKET) or tempfile.gettempdir())
-            return cls((path.expanduser() / "aurora-prep").absolute())
-        path = Path(chosen).expanduser() if chosen else user_cache_path("aurora-prep")
+            return cls((expanded(path) / "aurora-prep").absolute())
+        path = expanded(chosen) if chosen else user_cache("aurora-prep")
         return cls(path.absolute())
 
     def lookup(self, request: Request, *, verify: bool = False) -> CachedFile | None:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from cdsapi.api import get_url_key_verify, read_config
 
+from aurora_prep.providers.places import expanded
 from aurora_prep.sources.spec import CredentialsError
 
 HIDDEN = "***"
@@ -187,7 +188,7 @@ class Service:
         key = self.key or os.environ.get("ADSAPI_KEY")
         verify: Any = True
         named = os.environ.get("ADSAPI_RC")
-        path = Path(named or "~/.adsapirc").expanduser()
+        path = expanded(named or "~/.adsapirc")
         if (url is None or key is None) and (named or path.exists()):
             config = read_config(str(path))
             url, key = url or config.get("url"), key or config.get("key")
@@ -205,7 +206,7 @@ class Service:
         files = []
         for prefix in prefixes:
             rc = Path(os.environ.get(f"{prefix}API_RC") or f"~/.{prefix.lower()}apirc")
-            files.append(f"{rc} {'exists' if rc.expanduser().exists() else 'does not exist'}")
+            files.append(f"{rc} {'exists' if expanded(rc).exists() else 'does not exist'}")
         return (
             f"environment: {names or f'none of {wanted}'};"
             f" {', '.join(files)} ({type(error).__name__})"

@@ -9,6 +9,7 @@ from pathlib import Path
 from ecmwfapi import api
 
 from aurora_prep.providers.credentials import Known, Service, ServiceKind
+from aurora_prep.providers.places import expanded
 from aurora_prep.sources.spec import CredentialsError
 
 WHERE = "credentials of mars"
@@ -74,5 +75,5 @@ def _seen() -> str:
     """What was there to be found, without any of it."""
     names = [name for name in VARIABLES if os.environ.get(name)]
     rc = Path(os.environ.get(RC_VARIABLE) or api.DEFAULT_RCFILE_PATH)
-    there = "exists" if rc.expanduser().exists() else "does not exist"
+    there = "exists" if expanded(rc).exists() else "does not exist"
     return f"environment: {names or f'none of {list(VARIABLES)}'}; {rc} {there}"

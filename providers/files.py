@@ -62,9 +62,11 @@ def expand(paths: Sequence[str], base: Path, *, cache: Cache | None = None) -> l
 
 
 def _matches(pattern: str, base: Path) -> list[Path]:
-    """Files of one pattern, at least one."""
-    whole = Path(os.path.abspath(base / Path(pattern).expanduser()))  # noqa: PTH100  # keeps links
-    named = [whole] if whole.exists() else [Path(p) for p in glob.glob(str(whole), recursive=True)]  # noqa: PTH207  # absolute patterns
+    """Files of one pattern, at least one. Signs in the name of ``base`` are no part of it."""
+    base, own = _split(pattern, base)
+    whole = Path(os.path.abspath(base / own))  # noqa: PTH100  # keeps links
+    found = [str(own)] if whole.exists() else glob.glob(str(own), root_dir=base, recursive=True)  # noqa: PTH207  # ** as in glob
+    named = [Path(os.path.abspath(base / name)) for name in found]  # noqa: PTH100
     files: list[Path] = []
     for path in named:
         if path.suffix == ".zarr":
@@ -83,6 +85,35 @@ def _matches(pattern: str, base: Path) -> list[Path]:
             "a path names no file", f"path {pattern!r} from {base}", _around(whole), "mend the path"
         )
     return files
+
+
+def _split(pattern: str, base: Path) -> tuple[Path, Path]:
+    """The folder that a pattern starts from, and what is left of it to match.
+
+    A leading folder that exists under the very name is that folder, whatever signs its
+    name holds.
+
+    Raises:
+        FetchError: It starts from a home folder that is not known.
+    """
+    text = pattern.removeprefix("file://").removeprefix("local://")
+    if text.startswith("~"):
+        home, _, text = text.partition("/")
+        try:
+            base = Path(home).expanduser()
+        except RuntimeError as error:
+            raise FetchError(
+                "the home folder is not known",
+                f"path {pattern!r}",
+                str(error),
+                "set HOME, or write the path from / on",
+            ) from error
+    base, parts = base / Path(text).anchor, list(Path(text or ".").parts)
+    if parts and parts[0] == Path(text).anchor:
+        parts.pop(0)
+    while len(parts) > 1 and (base / parts[0]).is_dir():
+        base /= parts.pop(0)
+    return base, Path(*parts)
 
 
 def _copies(pattern: str, cache: Cache | None) -> list[Path]:

@@ -58,11 +58,15 @@ class Found:
     tag: str
 
 
-def filesystem(url: str) -> tuple[Any, str]:
+def filesystem(url: str | os.PathLike[str]) -> tuple[Any, str]:
     """The fsspec client for a URL, and the path it knows the file by.
 
+    A path without a scheme is a file of this machine, whatever signs its name holds.
     Clients of Cloud Storage keep no listings: other machines write there too.
     """
+    url = os.fspath(url)
+    if "://" not in url:
+        return LocalFileSystem(), os.path.abspath(url)  # noqa: PTH100  # keeps links
     scheme = url.partition("://")[0]
     options = {"use_listings_cache": False} if scheme in PROTOCOLS else {}
     files, path = url_to_fs(url, **options)
@@ -165,9 +169,12 @@ def find(pattern: str) -> list[Found]:
     scheme = pattern.partition("://")[0]
 
     def once() -> dict[str, Any]:
-        if GLOB & set(path):
+        try:  # a name may hold the signs of a pattern
+            info = files.info(path)
+        except FileNotFoundError:
+            if not GLOB & set(path):
+                raise
             return dict(files.glob(path, detail=True))
-        info = files.info(path)
         if info["type"] != "directory":
             return {path: info}
         return {str(entry["name"]): entry for entry in files.ls(path, detail=True)}

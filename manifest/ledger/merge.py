@@ -102,7 +102,7 @@ def merge(database: duckdb.DuckDBPyConnection, scratch: Path, groups: pa.Table) 
         groups: What the planned frames share, one row a group.
     """
     for name in (*TABLES, "planned"):
-        place = duck.quoted(scratch / name)
+        place = duck.table(scratch / name)
         database.execute(f"CREATE VIEW read_{name} AS FROM read_parquet({place})")
         if name not in ("frames", "planned"):
             database.execute(f"CREATE VIEW {name} AS FROM read_{name}")

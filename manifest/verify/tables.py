@@ -169,7 +169,7 @@ class Ledger:
             self.add(Kind.MANIFEST, where, found, REBUILD)
         try:
             columns = ", ".join(TABLES[name].names)
-            place = duck.quoted(path.absolute())
+            place = duck.table(path)
             self.database.execute(
                 f"CREATE VIEW stored_{name} AS SELECT {columns} FROM read_parquet({place})"  # noqa: S608
             )

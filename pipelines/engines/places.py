@@ -8,7 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from platformdirs import user_cache_path
+from aurora_prep.providers.places import expanded, user_cache
 
 VARIABLE = "AURORA_PREP_ENGINES"
 
@@ -16,9 +16,7 @@ VARIABLE = "AURORA_PREP_ENGINES"
 def folder() -> Path:
     """The folder of engines: ``AURORA_PREP_ENGINES``, else one in the user's cache."""
     chosen = os.environ.get(VARIABLE)
-    return (
-        Path(chosen).expanduser().absolute() if chosen else user_cache_path("aurora-prep/engines")
-    )
+    return expanded(chosen).absolute() if chosen else user_cache("aurora-prep/engines")
 
 
 def prism() -> Path | None:

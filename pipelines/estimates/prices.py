@@ -9,8 +9,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
-
+from aurora_prep.pipelines.recipe.text import load
 from aurora_prep.sources.spec import RecipeError
 
 DEFAULT = Path(__file__).with_name("prices.yaml")
@@ -145,11 +144,7 @@ class Setting:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        text = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        found = " ".join(str(error).split())
-        raise RecipeError("the prices cannot be read", str(path), found, "give a file") from error
+    text = load(path, "file of prices")
     if not isinstance(text, dict):
         raise RecipeError("the prices are no table", str(path), repr(text), f"see {DEFAULT}")
     return text

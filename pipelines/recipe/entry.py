@@ -32,6 +32,7 @@ METHODS = (
     "mir-linear", "mir-average", "mir-nearest",
 )  # fmt: skip
 DATA_FORMATS = ("grib", "netcdf")
+MOST_LEAD_TIMES = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +162,9 @@ def _lead_times(value: Any, source: Source, where: str) -> tuple[timedelta, ...]
     start, end, step = (parse_duration(body[k], f"{where}.{k}") for k in ("start", "end", "step"))
     if not step or end < start:
         raise wrong("no lead times", where, value, "give start <= end and a step above 0h")
+    if (end - start) // step >= MOST_LEAD_TIMES:
+        found = f"{(end - start) // step + 1:,}, of which {MOST_LEAD_TIMES:,} are allowed"
+        raise wrong("too many lead times", where, found, "no forecast reaches so far: end earlier")
     return tuple(start + i * step for i in range((end - start) // step + 1))
 
 
@@ -172,7 +176,10 @@ def _members(value: Any, source: Source, where: str) -> tuple[int, ...]:
     if isinstance(value, dict):
         body = mapping(value, ("start", "end"), where, needed=("start", "end"))
         if all(type(body[key]) is int for key in body):
-            value = list(range(body["start"], body["end"] + 1))
+            ends = body["start"], body["end"]
+            # One beyond what the source has is enough to be refused, and is counted out fast.
+            first, last = max(ends[0], source.members[0] - 1), min(ends[1], source.members[-1] + 1)
+            value = list(range(first, last + 1))
     if not isinstance(value, list) or not value or any(type(v) is not int for v in value):
         raise wrong("no members", where, value, "write [1, 2], or {start: 1, end: 50}")
     if absent := sorted(set(value) - set(source.members)):

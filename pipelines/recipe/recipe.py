@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from aurora_prep.pipelines.recipe.entry import SourceRecipe, check_companions, read_entry
 from aurora_prep.pipelines.recipe.settings import (
@@ -18,8 +17,9 @@ from aurora_prep.pipelines.recipe.settings import (
     read_statistics,
     read_storage,
 )
+from aurora_prep.pipelines.recipe.text import load
 from aurora_prep.pipelines.recipe.values import mapping, plain, wrong
-from aurora_prep.sources.spec import RecipeError, digest_of
+from aurora_prep.sources.spec import digest_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +70,9 @@ class Recipe:
         return split is None or self.split_of(valid_time) == split
 
     @classmethod
-    def load(cls, path: str | Path, *, output: str | None = None) -> Recipe:
+    def load(
+        cls, path: str | os.PathLike[str], *, output: str | os.PathLike[str] | None = None
+    ) -> Recipe:
         """Read and check a recipe file.
 
         Raises:
@@ -78,21 +80,17 @@ class Recipe:
                 something that does not exist.
         """
         path = Path(path)
-        try:
-            text = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506  it is safe
-        except OSError as error:
-            raise RecipeError(
-                "the recipe cannot be read", str(path), error.strerror or str(error), "give a file"
-            ) from error
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise RecipeError(
-                "the recipe is not YAML", str(path), " ".join(str(error).split()), "mend the file"
-            ) from error
+        text = load(path)
         return cls.parse(text, where=str(path), base=str(path.resolve().parent), output=output)
 
     @classmethod
     def parse(
-        cls, text: Any, *, where: str = "recipe", base: str = ".", output: str | None = None
+        cls,
+        text: Any,
+        *,
+        where: str = "recipe",
+        base: str | os.PathLike[str] = ".",
+        output: str | os.PathLike[str] | None = None,
     ) -> Recipe:
         """Check a recipe given as plain values.
 
@@ -108,9 +106,11 @@ class Recipe:
         parsed = tuple(read_entry(e, f"{where}, sources[{i}]") for i, e in enumerate(listed))
         check_companions(parsed, where)
         splits = read_splits(body.get("splits"), f"{where}, splits")
-        target = output or body.get("output")
+        target = os.fspath(output) if output else body.get("output")
         if not isinstance(target, str) or not target:
             raise wrong("no output", where, target, "add output: ./out/NAME, or give --out")
+        if "::" in target:  # in a URL it chains file systems
+            raise wrong("an output's name cannot hold ::", where, target, "give another --out")
         return cls(
             name=str(body["name"]),
             output=target,
@@ -118,18 +118,6 @@ class Recipe:
             splits=splits,
             statistics=read_statistics(body.get("statistics"), splits, f"{where}, statistics"),
             storage=read_storage(body.get("storage"), f"{where}, storage"),
-            base=base,
+            base=os.fspath(base),
             text=text,
         )
-
-
-class _Loader(yaml.SafeLoader):
-    """Plain values, as ``safe_load`` gives them; a key given twice is refused, not replaced."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002  as PyYAML declares it
-        keys = [self.construct_object(key) for key, _ in node.value]
-        for position, key in enumerate(keys):
-            if key in keys[:position]:
-                problem, mark = f"key {key!r} is given twice", node.value[position][0].start_mark
-                raise yaml.constructor.ConstructorError(None, None, problem, mark)
-        return super().construct_mapping(node, deep)

@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections.abc import Collection
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from aurora_prep.sources.spec import RecipeError
+from aurora_prep.sources.spec import AuroraPrepError, RecipeError, moment
 
-DURATION = re.compile(r"(\d+)\s*(h|d)")
+DURATION = re.compile(r"(\d+)\s*(h|d)", re.ASCII)
+MOST_DIGITS = 7
+WORDS = {"yes": True, "on": True, "no": False, "off": False}
 
 
 def parse_time(value: Any, where: str, *, end_of_day: bool = False) -> datetime:
-    """Read ``2020-01-01``, ``2020-01-01T06`` or longer as naive UTC.
+    """Read ``2020-01-01``, ``20200101``, ``2020-01-01T06`` or longer as naive UTC.
 
     Raises:
         RecipeError: The value is no such time.
     """
-    text = str(value).strip().removesuffix("Z")
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise wrong("not a time", where, value, "write 2020-01-01 or 2020-01-01T06") from None
-    if moment.tzinfo is not None:
-        raise wrong("times are UTC and carry no zone", where, value, "drop the zone")
-    day_only = re.fullmatch(r"\d{4}-\d\d-\d\d", text) is not None
-    return moment + timedelta(hours=23) if end_of_day and day_only else moment
+        return moment(value, where, end_of_day=end_of_day)
+    except AuroraPrepError as error:
+        raise RecipeError(*error.args) from None
 
 
 def parse_duration(value: Any, where: str) -> timedelta:
@@ -37,7 +35,7 @@ def parse_duration(value: Any, where: str) -> timedelta:
         RecipeError: The value is no such duration.
     """
     match = DURATION.fullmatch(str(value).strip())
-    if match is None:
+    if match is None or len(match[1]) > MOST_DIGITS:
         raise wrong("not a duration", where, value, "write hours or days: 6h, 1d")
     return timedelta(hours=int(match[1]) * (24 if match[2] == "d" else 1))
 
@@ -73,24 +71,34 @@ def choice(value: Any, known: tuple[str, ...], where: str) -> str:
 
 
 def truth(value: Any, where: str) -> bool:
-    """True or false, and nothing that only looks like it.
+    """True or false, in YAML 1.2's words or in those of YAML 1.1: yes, no, on, off.
 
     Raises:
         RecipeError: It is neither.
     """
+    if isinstance(value, str):
+        value = WORDS.get(value.lower(), value)
     if not isinstance(value, bool):
         raise wrong("neither true nor false", where, value, "write true or false")
     return value
 
 
 def plain(value: Any) -> Any:
-    """YAML's values as JSON knows them: dates become text."""
+    """Values as JSON knows them: dates and paths become text.
+
+    Raises:
+        RecipeError: A value has no form in JSON.
+    """
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     if isinstance(value, (date, datetime)):
         return value.isoformat()
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if value is not None and not isinstance(value, (str, int, float)):
+        raise wrong("a recipe has no such values", "recipe", type(value).__name__, "write text")
     return value
 
 

@@ -77,7 +77,7 @@ def run(
     overwrite: bool = False,
     embedded: bool = False,
     beam_options: Sequence[str] = (),
-    cache: str | None = None,
+    cache: str | os.PathLike[str] | None = None,
     threads: int = 0,
     show: bool = True,
 ) -> Outcome:
@@ -96,6 +96,7 @@ def run(
     Raises:
         AuroraPrepError: In its four parts, whatever stops the run.
     """
+    cache = None if cache is None else os.fspath(cache)
     options = options_of(beam_options)
     dataflow.check(
         options,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -65,8 +66,8 @@ class Job:
 
 
 def regrid_file(
-    input: str,  # noqa: A002  # the command's word
-    output: str,
+    input: str | os.PathLike[str],  # noqa: A002  # the command's word
+    output: str | os.PathLike[str],
     grid: str,
     method: str = "auto",
     *,

@@ -64,9 +64,7 @@ def plan(wish: Wish, access: Cds) -> Iterator[Request]:
                 "give the collection a dialect with a lead_key",
             )
         shelf = _Shelf(wish, access.name, collection)
-        parts = tuple(
-            blocks(natives, wish.levels.hpa, leads, shelf.max_fields, collection.dataset)
-        )
+        parts = tuple(blocks(natives, wish.levels.hpa, leads, shelf.max_fields, collection.dataset))
         if is_static:
             static.append(requests(shelf, parts, wish.first))
         else:

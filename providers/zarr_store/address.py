@@ -10,6 +10,7 @@ from zarr.abc.store import Store
 from zarr.storage import FsspecStore, LocalStore
 
 from aurora_prep.providers.gcs import CheckedGcs
+from aurora_prep.providers.places import expanded
 from aurora_prep.sources.spec import FetchError
 
 GOOGLE = "gs://"
@@ -48,7 +49,7 @@ class StoreAddress:
         """
         if "://" in path:
             return cls(path.rstrip("/"))
-        folder = (base / Path(path).expanduser()).resolve()
+        folder = (base / expanded(path)).resolve()
         if not folder.is_dir():
             raise FetchError(
                 "there is no such Zarr store",

@@ -43,6 +43,7 @@ from aurora_prep.sources.spec.errors import (
 from aurora_prep.sources.spec.frame import HOUR, FrameKey, Timeline
 from aurora_prep.sources.spec.grid import Grid
 from aurora_prep.sources.spec.levels import Levels
+from aurora_prep.sources.spec.moment import moment
 from aurora_prep.sources.spec.outcome import Stops
 from aurora_prep.sources.spec.quirk import Quirk
 from aurora_prep.sources.spec.request import Request, digest_of
@@ -101,6 +102,7 @@ __all__ = [
     "Zarr",
     "ZarrStore",
     "digest_of",
+    "moment",
     "orient",
     "reason_of",
     "table_and_number",

@@ -14,6 +14,7 @@ from aurora_prep.sources.spec.errors import SpecError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+FINEST_STEP = Fraction(1, 240)  # beyond any weather model; a field has 3.7e9 points
 FULL_TURN = Fraction(360)
 POLE = Fraction(90)
 
@@ -89,7 +90,7 @@ class Grid:
             degrees = Fraction(step)
         except (ValueError, ZeroDivisionError):
             degrees = Fraction(0)
-        if degrees <= 0 or (2 * POLE / degrees).denominator != 1:
+        if degrees < FINEST_STEP or (2 * POLE / degrees).denominator != 1:
             raise SpecError(
                 "not the step of a global regular grid",
                 "Grid.regular",

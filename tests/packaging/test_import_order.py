@@ -6,10 +6,7 @@ import sys
 import pytest
 
 USE = """
-import sys
 import eccodes, pyproj
-loaded = list(sys.modules)
-assert loaded.index("pyproj") < loaded.index("eccodes"), "eccodes came first"
 x, y = pyproj.Transformer.from_crs(4326, 3857, always_xy=True).transform(10.0, 50.0)
 assert abs(x - 1113194.9) < 1 and abs(y - 6446275.8) < 1
 handle = eccodes.codes_grib_new_from_samples("regular_ll_sfc_grib2")
@@ -33,6 +30,11 @@ def run(program):
 @pytest.mark.parametrize(
     "imports",
     [
+        "import eccodes, aurora_prep",
+        "import eccodes, aurora_prep, pyproj.network",
+        "import gribapi, aurora_prep.regridding",
+        "import eccodeslib, eccodes, aurora_prep.pipelines.reading.grib",
+        "import xarray, eccodes, aurora_prep.pipelines.cli",
         "import aurora_prep, eccodes, pyproj",
         "import aurora_prep, pyproj, eccodes",
         "import aurora_prep.pipelines.reading.grib, aurora_prep.regridding",
@@ -44,6 +46,26 @@ def run(program):
 )
 def test_no_order_crashes(imports):
     run(imports + USE)
+
+
+def test_the_front_door_imports_pyproj_and_not_eccodes():
+    run("""
+import sys
+import aurora_prep
+assert "pyproj" in sys.modules and "eccodes" not in sys.modules
+print("well")
+""")
+
+
+def test_a_pyproj_that_others_spoiled_is_refused_by_name():
+    done = subprocess.run(
+        [sys.executable, "-c", "import eccodes, pyproj\nimport aurora_prep"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "import aurora_prep (or pyproj) before eccodes" in done.stderr
 
 
 def test_all_modules_are_imported_from_the_last_to_the_first(modules):

@@ -11,8 +11,8 @@ import pytest
 # A layer may import itself and these; ``pipelines`` and the front door may import all.
 MAY_IMPORT = {
     "sources": (),
-    "regridding": ("sources.spec",),
-    "normalisation": ("sources.spec",),
+    "regridding": ("sources.spec", "compiled"),
+    "normalisation": ("sources.spec", "compiled"),
     "providers": ("sources.spec",),
     "manifest": ("sources.spec", "normalisation", "providers.remote"),
 }

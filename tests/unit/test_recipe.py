@@ -218,7 +218,7 @@ def test_an_entry_that_makes_no_sense_is_refused(entry, part, word):
         ("splits", {"a": "2020"}, "pair"),
         ("splits", ["2020"], "table"),
         ("statistics", {"split": "train"}, "no such split"),
-        ("statistics", {"area_weighted": "yes"}, "true nor false"),
+        ("statistics", {"area_weighted": "perhaps"}, "true nor false"),
         ("statistics", {"differences": "12h"}, "list"),
         ("statistics", {"differences": ["12"]}, "not a duration"),
         ("statistics", {"differences": ["0h"]}, "difference"),
