@@ -22,7 +22,8 @@ class Module:
     @property
     def layer(self) -> str:
         """``sources`` and so on; empty for the front door."""
-        return self.name.split(".")[1] if "." in self.name else ""
+        part = self.name.split(".")[1] if "." in self.name else ""
+        return part if part in LAYERS else ""
 
     def imports(self, *, when_run: bool = True) -> Iterator[tuple[str, str]]:
         """Modules that are imported, with the name taken from each, or nothing.
