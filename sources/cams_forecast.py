@@ -18,6 +18,7 @@ from aurora_prep.sources.spec import (
     Unit,
 )
 from aurora_prep.sources.spec.catalogue import AURORA_13
+from aurora_prep.sources.spec.cycles import CAMS_CYCLES
 from aurora_prep.sources.spec.dialect import ATMOSPHERE_FORECASTS
 from aurora_prep.sources.spec.spellings import (
     COMPOSITION,
@@ -61,11 +62,7 @@ QUIRKS = (
         known_from="ECMWF, CAMS: global atmospheric composition forecast data documentation",
         end=datetime(2016, 6, 21),
     ),
-    Quirk(
-        what="IFS cycle 48r1: chemistry, emissions and with them distributions change",
-        known_from="ECMWF, list of CAMS upgrades",
-        start=datetime(2023, 6, 27, 12),
-    ),
+    *CAMS_CYCLES,
 )
 
 SOURCE = Source(

@@ -21,6 +21,7 @@ from aurora_prep.sources.spec import (
     Unit,
 )
 from aurora_prep.sources.spec.catalogue import AURORA_13
+from aurora_prep.sources.spec.cycles import IFS_CYCLES
 from aurora_prep.sources.spec.spellings import STATIC, SURFACE, UPPER_AIR
 
 # A month of surface fields, and a day of those on levels, are files of like size.
@@ -88,6 +89,7 @@ SOURCE = Source(
             known_from="ECMWF, IFS cycle 41r2",
             end=datetime(2016, 3, 8),
         ),
+        *IFS_CYCLES,
     ),
     origins=("an",),
 )

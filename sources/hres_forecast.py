@@ -19,6 +19,7 @@ from aurora_prep.sources.spec import (
     ZarrStore,
 )
 from aurora_prep.sources.spec.catalogue import AURORA_13
+from aurora_prep.sources.spec.cycles import IFS_CYCLES
 from aurora_prep.sources.spec.spellings import OWN_STATIC, SURFACE, UPPER_AIR
 
 SOURCE = Source(
@@ -72,6 +73,7 @@ SOURCE = Source(
             known_from="weatherbenchX issue 187",
             variables=("z",),
         ),
+        *IFS_CYCLES,
     ),
     origins=("fc",),
 )

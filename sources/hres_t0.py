@@ -2,13 +2,14 @@
 
 It is not the analysis, which has one more assimilation step at the surface:
 Aurora at 0.25 degrees expects this one. Streams are ``oper`` at 00 and 12 UTC
-and ``scda`` at 06 and 18 UTC.
+and ``scda`` at 06 and 18 UTC; from IFS cycle 50r1 on, ``oper`` at all four.
 """
 
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from aurora_prep.sources.spec import (
+    HOUR,
     Branch,
     Files,
     Grid,
@@ -22,10 +23,16 @@ from aurora_prep.sources.spec import (
     ZarrStore,
 )
 from aurora_prep.sources.spec.catalogue import AURORA_13
+from aurora_prep.sources.spec.cycles import IFS_CYCLES
 from aurora_prep.sources.spec.spellings import OWN_STATIC, SURFACE, UPPER_AIR
 
+# The day of IFS cycle 50r1, from whose 06 UTC on the stream scda has nothing.
+CYCLE_50R1 = datetime(2026, 5, 12)
 
-def _branches(stream: str, *hours: int) -> tuple[Branch, ...]:
+
+def _branches(
+    stream: str, *hours: int, first: datetime | None = None, last: datetime | None = None
+) -> tuple[Branch, ...]:
     """A month of surface fields, and a day of those on levels, are files of like size."""
     surface = Branch(
         kinds=(Kind.SURFACE,),
@@ -40,6 +47,8 @@ def _branches(stream: str, *hours: int) -> tuple[Branch, ...]:
         hours=hours,
         unit=Unit.MONTH,
         max_fields=500,
+        first=first,
+        last=last,
     )
     return surface, replace(surface, kinds=(Kind.ATMOSPHERIC,), unit=Unit.DAY)
 
@@ -65,7 +74,13 @@ SOURCE = Source(
                 ),
             )
         ),
-        Mars((*_branches("oper", 0, 12), *_branches("scda", 6, 18))),
+        Mars(
+            (
+                *_branches("oper", 0, 12, last=CYCLE_50R1 - 6 * HOUR),
+                *_branches("scda", 6, 18, last=CYCLE_50R1 - 6 * HOUR),
+                *_branches("oper", 0, 6, 12, 18, first=CYCLE_50R1),
+            )
+        ),
         Files(),
     ),
     licence="ECMWF archive licence",
@@ -80,7 +95,9 @@ SOURCE = Source(
         Quirk(
             what="06 and 18 UTC come from stream scda, with a shorter assimilation window",
             known_from="Aurora issue 47; ECMWF, IFS documentation",
+            end=CYCLE_50R1 - 6 * HOUR,
         ),
+        *IFS_CYCLES,
     ),
     origins=("fc",),
 )

@@ -18,6 +18,7 @@ from aurora_prep.sources.spec import (
     Source,
     Unit,
 )
+from aurora_prep.sources.spec.cycles import IFS_CYCLES
 from aurora_prep.sources.spec.spellings import WAVE_STATIC, WAVES
 
 SOURCE = Source(
@@ -68,6 +69,7 @@ SOURCE = Source(
             known_from="ECMWF, ocean wave model output",
             variables=("swh", "shww", "shts", "swh1", "swh2"),
         ),
+        *IFS_CYCLES,
     ),
     origins=("an",),
 )

@@ -41,17 +41,19 @@ def request_count(plan: SourcePlan) -> int:
     """Requests to the provider, without making them all.
 
     No request reaches beyond a calendar month, and what is asked in a month depends
-    on nothing but which of its hours are wanted. So one month of each sort is
-    planned, and counted as often as its sort occurs: at most a few dozen months
-    for any period.
+    on nothing but which of its hours are wanted, and which branches of an archive
+    begin or end before or in it. So one month of each sort is planned, and counted
+    as often as its sort occurs: at most a few dozen months for any period.
     """
     times = plan.init_times
     if not isinstance(times, Timeline):
         return sum(1 for _ in plan.requests(synthetic=False))
     moving = replace(plan, static_paths=())
-    sorts: Counter[tuple[int, int]] = Counter()
-    example: dict[tuple[int, int], Timeline] = {}
-    for sort, month in _months(times):
+    turns = _turns(plan)
+    sorts: Counter[tuple[int, ...]] = Counter()
+    example: dict[tuple[int, ...], Timeline] = {}
+    for hours, month in _months(times):
+        sort = (*hours, *(_side(month, turn) for turn in turns))
         sorts[sort] += 1
         example.setdefault(sort, month)
     counted = sum(
@@ -64,6 +66,20 @@ def request_count(plan: SourcePlan) -> int:
     with_static = sum(1 for _ in replace(plan, init_times=once).requests(synthetic=False))
     without = sum(1 for _ in replace(moving, init_times=once).requests(synthetic=False))
     return counted + with_static - without
+
+
+def _turns(plan: SourcePlan) -> tuple[datetime, ...]:
+    """The moments at which branches of the plan's archive begin or end."""
+    access = plan.source.access(plan.recipe.access)
+    branches = access.branches if isinstance(access, Mars) else ()
+    return tuple({turn for b in branches for turn in (b.first, b.last) if turn is not None})
+
+
+def _side(month: Timeline, turn: datetime) -> int:
+    """Whether a month lies before a moment, around it or after it; the one around is alone."""
+    if month[-1] < turn:
+        return -1
+    return 1 if month.start > turn else 0
 
 
 def _months(times: Timeline) -> Iterator[tuple[tuple[int, int], Timeline]]:

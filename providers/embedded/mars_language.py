@@ -88,7 +88,7 @@ def select(
         for day in _days(words)
         for text in _texts(words, "time", default="12")
     ]
-    times = [time for time in asked if time.hour in shelf.hours and shelf.first <= time <= now]
+    times = [time for time in asked if shelf.holds(time) and time <= now]
     leads = [step * HOUR for step in steps if step * HOUR in shelf.lead_times]
     found = tuple(level for level in levels if level in shelf.levels)
     selection = Selection(

@@ -36,7 +36,7 @@ class Shelf:
         levels: Pressure levels in hPa.
         grid: The grid delivered where none is asked for.
         first: First valid time; of forecasts, first init time.
-        hours: Hours of the day that exist.
+        branches: Declarations of what it holds: hours of the day, and their ends.
         lead_times: Steps of each time.
     """
 
@@ -46,8 +46,12 @@ class Shelf:
     levels: tuple[int, ...]
     grid: Grid
     first: datetime
-    hours: tuple[int, ...]
+    branches: tuple[Branch, ...]
     lead_times: tuple[timedelta, ...]
+
+    def holds(self, time: datetime) -> bool:
+        """Whether a time is archived here."""
+        return time >= self.first and any(branch.holds(time) for branch in self.branches)
 
     @property
     def dialect(self) -> Dialect:
@@ -87,7 +91,7 @@ def _shelf(source: Source, branch: Branch) -> Shelf:
         levels=source.levels.hpa if is_deep else (),
         grid=source.grid,
         first=source.first,
-        hours=branch.hours,
+        branches=(branch,),
         lead_times=source.lead_times,
     )
 
@@ -98,6 +102,6 @@ def _merged(old: Shelf, new: Shelf) -> Shelf:
         natives=MappingProxyType({**new.natives, **old.natives}),
         levels=tuple(sorted({*old.levels, *new.levels})),
         first=min(old.first, new.first),
-        hours=tuple(sorted({*old.hours, *new.hours})),
+        branches=(*old.branches, *new.branches),
         lead_times=tuple(sorted({*old.lead_times, *new.lead_times})),
     )

@@ -32,6 +32,7 @@ from aurora_prep.sources.spec import (
     Mars,
     Request,
     SpecError,
+    Timeline,
     Unit,
     Variable,
     table_and_number,
@@ -80,25 +81,35 @@ def plan(wish: Wish, access: Mars) -> Iterator[Request]:
 
 
 def _branches(wish: Wish, access: Mars, kind: Kind) -> tuple[Branch, ...]:
-    """The branches that hold a kind, which together hold every hour wanted.
+    """The branches that hold a kind, which together hold every time wanted.
 
     Raises:
         SpecError: They do not.
     """
-    branches = tuple(branch for branch in access.branches if kind in branch.kinds)
-    held = {hour for branch in branches for hour in branch.hours}
-    wanted = {wish.timeline.start.hour}
-    if kind is not Kind.STATIC:
-        # Whatever the step, hours of the day repeat after so many times.
-        wanted = {time.hour for time in islice(wish.timeline, DAY_HOURS)}
-    if absent := sorted(wanted - held):
+    timeline = wish.first if kind is Kind.STATIC else wish.timeline
+    start, end = timeline[0], timeline[-1]
+    branches = tuple(b for b in access.branches if kind in b.kinds and b.meets(start, end))
+    # Whatever the step, hours of the day repeat after so many times; branches change at their ends.
+    turns = {moment for b in branches for moment in (b.first, b.last) if moment is not None}
+    looked = [*islice(timeline, DAY_HOURS), *_around(timeline, turns)]
+    absent = sorted({time for time in looked if not any(b.holds(time) for b in branches)})
+    if absent:
         raise SpecError(
             "no branch of the archive holds these hours",
             f"{wish.where}, {kind} variables",
-            f"hours {absent}; held {sorted(held)}",
+            f"hours {sorted({time.hour for time in absent})}, first {absent[0]:%Y-%m-%dT%H};"
+            f" held {sorted({hour for b in branches for hour in b.hours})}",
             "choose a period and a step whose times the source has",
         )
     return branches
+
+
+def _around(timeline: Timeline, turns: Iterable[datetime]) -> Iterator[datetime]:
+    """A day's worth of times on both sides of each moment."""
+    for moment in turns:
+        near = (moment - timeline.start) // timeline.step
+        for index in range(max(0, near - DAY_HOURS), min(len(timeline), near + DAY_HOURS + 1)):
+            yield timeline[index]
 
 
 def _within(
@@ -106,7 +117,7 @@ def _within(
 ) -> Iterator[tuple[datetime, Hours]]:
     """Days with those of their hours that a branch holds."""
     for midnight, hours in days:
-        held = tuple(hour for hour in hours if hour in branch.hours)
+        held = tuple(hour for hour in hours if branch.holds(midnight + OFFSET[hour]))
         if held:
             yield midnight, held
 

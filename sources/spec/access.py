@@ -112,6 +112,8 @@ class Branch:
         hours: Hours of the day it holds; of forecasts, hours of init times.
         unit: Largest stretch of archive asked for at once.
         max_fields: Most fields asked for in one request.
+        first: First time it holds; ``None`` where nothing is known but the source's own.
+        last: Last time it holds; ``None`` of one that goes on.
     """
 
     kinds: tuple[Kind, ...]
@@ -119,6 +121,19 @@ class Branch:
     hours: tuple[int, ...]
     unit: Unit
     max_fields: int
+    first: datetime | None = None
+    last: datetime | None = None
+
+    def holds(self, time: datetime) -> bool:
+        """Whether it has a time; of forecasts, an init time."""
+        if time.hour not in self.hours or (self.first is not None and time < self.first):
+            return False
+        return self.last is None or time <= self.last
+
+    def meets(self, start: datetime, end: datetime) -> bool:
+        """Whether any of its time lies between two times, both included."""
+        begins = self.first is None or self.first <= end
+        return begins and (self.last is None or self.last >= start)
 
     @property
     def place(self) -> str:
@@ -137,7 +152,7 @@ class Mars:
     """ECMWF's archive, which ``ecmwf-api-client`` reads, and its branches.
 
     Attributes:
-        branches: What is asked of it; branches of one kind hold different hours.
+        branches: What is asked of it; no two branches of one kind hold the same time.
     """
 
     branches: tuple[Branch, ...]

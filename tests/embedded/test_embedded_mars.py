@@ -282,11 +282,23 @@ def test_areas_and_grids_are_those_asked():
 def test_one_branch_serves_all_sources_that_read_it():
     """Step 0 and the forecasts both lie under od/oper/fc."""
     shelf = HELD["od/oper/fc"]
-    assert shelf.hours == (0, 12)
     assert len(shelf.lead_times) == 41
-    assert HELD["od/scda/fc"].hours == (6, 18)
+    assert [hour for hour in range(24) if shelf.holds(datetime(2020, 1, 1, hour))] == [0, 12]
+    short = HELD["od/scda/fc"]
+    assert [hour for hour in range(24) if short.holds(datetime(2020, 1, 1, hour))] == [6, 18]
     with pytest.raises(NoDataError):
         read({**FORECAST, "time": "06"})
+
+
+def test_the_short_cut_off_stream_ends_with_cycle_50r1():
+    """06 and 18 UTC of 12 May 2026 and later lie under oper."""
+    for stream, held in (
+        ("scda", [datetime(2026, 5, 11, 6), datetime(2026, 5, 11, 18)]),
+        ("oper", [datetime(2026, 5, 12, 6), datetime(2026, 5, 12, 18)]),
+    ):
+        days = {**FORECAST, "date": "2026-05-11/2026-05-12", "time": "06/18", "expect": "any"}
+        found = read({**days, "stream": stream}, now=datetime(2026, 7, 1))
+        assert list(found.times) == held
 
 
 @pytest.mark.parametrize("key", [None, "11111111-2222-4333-8444-555555555555"])

@@ -74,6 +74,32 @@ def test_step_0_at_06_and_18_lies_in_another_stream():
     ] * 2
 
 
+def test_the_streams_of_06_and_18_end_with_cycle_50r1():
+    """No request names scda from 2026-05-12 06 UTC on; every time is asked once."""
+    requests = plan(T0, datetime(2026, 5, 1), datetime(2026, 6, 30, 18), paths=["surface/2t"])
+    asked = {r.body["stream"] + " " + r.body["date"]: r.body["time"] for r in requests}
+    assert asked == {
+        "oper 2026-05-01/to/2026-05-11": "00/12",
+        "scda 2026-05-01/to/2026-05-11": "06/18",
+        "oper 2026-05-12/to/2026-05-31": "00/06/12/18",
+        "oper 2026-06-01/to/2026-06-30": "00/06/12/18",
+    }
+    times = [time for request in requests for time in request.times]
+    assert len(times) == len(set(times)) == 61 * 4
+    assert {r.body["stream"] for r in plan(WAVE, datetime(2026, 5, 1), datetime(2026, 5, 31))} == {
+        "wave"
+    }
+
+
+def test_requests_of_before_cycle_50r1_are_what_they_were():
+    """Answers in caches stay good: digests as of 2026-11, before branches had ends."""
+    requests = plan(T0, datetime(2020, 3, 1), datetime(2020, 3, 2, 18), paths=["surface/2t"])
+    assert [request.digest[:16] for request in requests] == [
+        "e97ddcf8028c93ee",
+        "bc058f3a942ac7cf",
+    ]
+
+
 def test_waves_come_a_month_at_once_by_numbers_of_table_140():
     (request,) = plan(
         WAVE,

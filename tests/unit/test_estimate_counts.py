@@ -71,6 +71,12 @@ def test_hours_that_drift_through_the_day_are_counted_too(start, count, step):
     assert request_count(plan) == sum(1 for _ in plan.requests(synthetic=False))
 
 
+def test_months_around_the_end_of_a_stream_are_counted():
+    """In May 2026 step 0 moves from one stream to another: no other month is like it."""
+    plan = plan_of("hres_t0", "mars", datetime(2025, 11, 3), 420 * 4, 6 * HOUR)
+    assert request_count(plan) == sum(1 for _ in plan.requests(synthetic=False))
+
+
 @pytest.mark.parametrize("max_fields", [7, 40, 500])
 def test_requests_that_are_cut_small_are_counted(max_fields):
     plan = plan_of("era5", "cds", datetime(2019, 12, 30, 5), 1500, HOUR)
