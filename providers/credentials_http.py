@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from aurora_prep.providers.credentials import Known, Service, ServiceKind
 
+# The embedded provider has every host of a tree under its name.
 EMBEDDED_PATH = "/files"
 
 
@@ -35,21 +37,32 @@ class HttpService(Known):
         return {"Authorization": self.authorization} if self.authorization else {}
 
 
-def resolve_http(service: Service, dataset: str, url: str) -> HttpService:
-    """Address of a tree and what to show at its door, from the environment.
+def resolve_http(service: Service, dataset: str, *urls: str) -> tuple[HttpService, ...]:
+    """Addresses of a tree and what to show at its door, from the environment.
 
-    ``AURORA_PREP_<DATASET>_URL`` replaces the declared address, for a mirror;
+    ``AURORA_PREP_<DATASET>_URL`` replaces the declared addresses, for a mirror;
     ``AURORA_PREP_<DATASET>_AUTHORIZATION`` is sent as the ``Authorization``
-    header. Without it, ``requests`` itself looks into ``~/.netrc``.
+    header, to the first address alone. Without it, ``requests`` itself looks
+    into ``~/.netrc``.
 
     Args:
         service: Whom to ask; the embedded provider needs no environment.
         dataset: The provider's name of the collection.
-        url: The declared address.
+        urls: The declared addresses, the best first.
     """
     prefix = f"AURORA_PREP_{dataset.upper()}"
     variable = f"{prefix}_AUTHORIZATION"
     if service.kind is ServiceKind.EMBEDDED:
-        return HttpService(service.beside(f"{EMBEDDED_PATH}/{dataset}"), "", variable)
-    address = os.environ.get(f"{prefix}_URL") or url
-    return HttpService(address.rstrip("/"), os.environ.get(variable, ""), variable)
+        places = [urlsplit(url) for url in urls]
+        return tuple(
+            HttpService(service.beside(f"{EMBEDDED_PATH}/{p.netloc}{p.path}"), "", variable)
+            for p in places
+        )
+    mirror = os.environ.get(f"{prefix}_URL")
+    token = os.environ.get(variable, "")
+    first, *others = (mirror,) if mirror else urls
+    # What opens one door is not shown at another.
+    return (
+        HttpService(first.rstrip("/"), token, variable),
+        *(HttpService(url.rstrip("/"), "", variable) for url in others),
+    )

@@ -1,8 +1,9 @@
-"""Fetching a file from a plain web server: one GET, resumed where it was cut."""
+"""Fetching a file from plain web servers: one GET, resumed where it was cut."""
 
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from aurora_prep.providers.checksum import agrees, md5_of
 from aurora_prep.providers.credentials import Service
 from aurora_prep.providers.credentials_http import HttpService, resolve_http
 from aurora_prep.providers.delivery import Delivery
+from aurora_prep.providers.http_hosts import Round
 from aurora_prep.providers.progress import Progress, Step, Watch, nobody
 from aurora_prep.providers.retry import Patience, Policy
 from aurora_prep.providers.trouble import (
@@ -21,17 +23,26 @@ from aurora_prep.providers.trouble import (
     NOT_FOUND,
     UNAUTHORISED,
     is_transient,
-    retry_after,
     status_of,
     text_of,
 )
-from aurora_prep.sources.spec import CredentialsError, FetchError, Request
+from aurora_prep.sources.spec import (
+    CredentialsError,
+    DamagedError,
+    FetchError,
+    LocalError,
+    NotArchivedError,
+    NotAskedError,
+    Request,
+)
 
 LOGGER = logging.getLogger(__name__)
 
 # What a cut connection loses at most.
 CHUNK_BYTES = 1 << 16
 PARTIAL, UNSATISFIABLE = 206, 416
+BEGIN, END = b"GRIB", b"7777"
+SHOWN_BYTES = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +63,10 @@ class _CutError(Exception):
     """A download ended before its end."""
 
 
+class _UnsoundError(_CutError):
+    """What came whole is no GRIB file: empty, a page for people, or without its end."""
+
+
 def download(
     request: Request,
     service: Service,
@@ -64,12 +79,18 @@ def download(
     """Download one file.
 
     Tried again, with back-off: statuses 408, 425, 429 (after ``Retry-After``)
-    and 5xx, timeouts, refused and cut connections. A cut download goes on
-    where it stopped, if the server can and the file is still the same one;
-    otherwise it starts anew. Everything else ends the request at once.
+    and 5xx, timeouts, refused and cut connections, and answers that are no
+    GRIB. A cut download goes on where it stopped, if the server can and the
+    file is still the same one; otherwise it starts anew.
+
+    A tree that is at several hosts is asked at the next one when a host gives
+    nothing. That a file is not there is believed of a host that has given
+    files before, or of all hosts together: a tree that moved away answers 404
+    to everything.
 
     Args:
-        request: Which file: ``url`` of the tree, and ``file`` in it.
+        request: Which file: ``url`` names the tree, ``file`` is in it, and
+            ``addresses`` is where it is asked for.
         service: Whom to ask.
         target: Where the file goes; an existing one is replaced.
         policy: How long and how often to try.
@@ -78,17 +99,20 @@ def download(
 
     Raises:
         CredentialsError: The server wants to know who asks.
-        FetchError: The file is not there, or the server did not deliver it whole.
+        NotArchivedError: The file is not there.
+        DamagedError: What comes is no GRIB, each time.
+        NotAskedError: No host could be reached, or none delivered the file whole.
+        LocalError: The certificate of no host can be verified.
+        FetchError: The server rejected the request, or the file cannot be written.
     """
     body = request.body
-    known = resolve_http(service, request.dataset, str(body["url"]))
-    where = f"{known.url}/{body['file']}"
-    patience = Patience(policy or Policy(), where, stop or threading.Event())
+    hosts = resolve_http(service, request.dataset, *(request.addresses or (str(body["url"]),)))
+    file = str(body["file"])
+    patience = Patience(policy or Policy(), f"{hosts[0].url}/{file}", stop or threading.Event())
     with requests.Session() as session:
-        session.headers.update(known.headers)
         # What is stored is what the size and the tag are about.
         session.headers["Accept-Encoding"] = "identity"
-        return _Fetch(request, known, session, where, target, patience, watch).run()
+        return _Fetch(request, hosts, session, file, target, patience, watch).run()
 
 
 @dataclass(slots=True)
@@ -100,9 +124,9 @@ class _Fetch:
     """
 
     request: Request
-    known: HttpService
+    hosts: tuple[HttpService, ...]
     session: requests.Session
-    where: str
+    file: str
     target: Path
     patience: Patience
     watch: Watch
@@ -111,22 +135,22 @@ class _Fetch:
     def run(self) -> Delivery:
         """Download until the file is whole."""
         self.target.unlink(missing_ok=True)
-        policy = self.patience.policy
-        failures = reached = 0
+        round_ = Round(self.hosts, self.patience.policy)
+        reached = 0
         while True:
             self.patience.check()
+            host = round_.host
             try:
-                return self._checked(self._go_on())
+                state = self._go_on(host)
             except (requests.RequestException, _CutError) as error:
                 here = self._size()
                 # Bytes that came are progress: patience starts anew with them.
-                failures = 1 if here > reached else failures + 1
+                wait = round_.failed(error, passing=_is_passing(error), progress=here > reached)
                 reached = max(here, reached)
-                if failures == policy.attempts or not _is_passing(error):
-                    raise self._failure(error, failures) from None
-                wait = max(policy.wait(failures), retry_after(error))
-                text = f"{text_of(error, self.known)}; next try in {wait:.0f} s"
-                LOGGER.warning("%s: %s", self.where, text)
+                if wait is None:
+                    raise self._failure(round_) from None
+                text = f"{text_of(error, host)}; next try in {wait:.0f} s"
+                LOGGER.warning("%s/%s: %s", host.url, self.file, text)
                 self._tell(Step.RETRYING, text=text)
                 self.patience.pause(wait)
             except OSError as error:
@@ -136,8 +160,11 @@ class _Fetch:
                     str(error),
                     "free some space, or choose another cache folder",
                 ) from None
+            else:
+                round_.delivered()
+                return self._checked(state)
 
-    def _go_on(self) -> _State:
+    def _go_on(self, host: HttpService) -> _State:
         """Fetch what is still missing.
 
         Raises:
@@ -145,12 +172,12 @@ class _Fetch:
             requests.RequestException: The server or the network failed.
         """
         start = self._size()
-        headers = {}
+        headers = dict(host.headers)
         if start and self.state is not None and self.state.tag:
-            headers = {"Range": f"bytes={start}-", "If-Range": self.state.tag}
+            headers |= {"Range": f"bytes={start}-", "If-Range": self.state.tag}
         policy = self.patience.policy
         with self.session.get(
-            self.where,
+            f"{host.url}/{self.file}",
             headers=headers,
             stream=True,
             timeout=(policy.connect_seconds, policy.read_seconds),
@@ -166,6 +193,9 @@ class _Fetch:
             self._write(response, start, found)
         if found.size is not None and self._size() != found.size:
             raise _CutError(f"{self._size()} of {found.size} bytes came")
+        if flaw := _flaw(self.target):
+            self.target.unlink(missing_ok=True)
+            raise _UnsoundError(flaw)
         return found
 
     def _write(self, response: requests.Response, start: int, state: _State) -> None:
@@ -187,33 +217,54 @@ class _Fetch:
     def _tell(self, step: Step, *, done: int = 0, total: int = 0, text: str = "") -> None:
         self.watch(Progress(self.request, step, done, total, text))
 
-    def _failure(self, error: Exception, tries: int) -> FetchError:
-        found = text_of(error, self.known) + (f"; tries: {tries}" if tries > 1 else "")
-        status = status_of(error)
-        if status == NOT_FOUND:
-            return FetchError(
+    def _failure(self, round_: Round) -> FetchError:
+        """The four-part error for what ended the download at every host."""
+        where = f"{self.hosts[0].url}/{self.file}"
+        found = "; ".join(
+            f"{host.url}: {text_of(error, host)}" if len(self.hosts) > 1 else text_of(error, host)
+            for host, error in round_.errors
+        )
+        found += f"; tries: {round_.tries}" if round_.tries > 1 else ""
+        statuses = [status_of(error) for _, error in round_.errors]
+        last = round_.errors[-1][1]
+        if round_.is_believed or set(statuses) == {NOT_FOUND}:
+            return NotArchivedError(
                 "the provider does not have the file",
-                self.where,
+                where,
                 found,
                 "leave the time out, or run again when the provider has it",
             )
-        if status in (UNAUTHORISED, FORBIDDEN):
+        if statuses[0] in (UNAUTHORISED, FORBIDDEN):
             return CredentialsError(
                 "the server wants to know who asks, or does not let this account in",
-                self.where,
+                where,
                 found,
-                f"set {self.known.variable} to the value of the Authorization header, or write"
+                f"set {self.hosts[0].variable} to the value of the Authorization header, or write"
                 " user and password for this host to ~/.netrc",
             )
-        if _is_passing(error):
-            return FetchError(
+        if all(_is_certificate(error) for _, error in round_.errors):
+            return LocalError(
+                "the certificate of the server cannot be verified",
+                where,
+                found,
+                "give the file with the certificates your network needs in REQUESTS_CA_BUNDLE",
+            )
+        if isinstance(last, _UnsoundError):
+            return DamagedError(
+                "what the server sends is no GRIB file, each time",
+                where,
+                found,
+                "run again later; if it stays so, leave the time out",
+            )
+        if any(_is_passing(error) for _, error in round_.errors):
+            return NotAskedError(
                 "the server cannot be reached, or does not deliver the file whole",
-                self.where,
+                where,
                 found,
                 "check the address and the network, and run again: what has come is kept",
             )
         return FetchError(
-            "the server rejected the request", self.where, found, "check the address of the tree"
+            "the server rejected the request", where, found, "check the address of the tree"
         )
 
 
@@ -226,6 +277,8 @@ def _pieces(response: requests.Response) -> Iterator[bytes]:
     try:
         yield from response.iter_content(CHUNK_BYTES)
     except (requests.exceptions.ChunkedEncodingError, requests.ConnectionError) as error:
+        if _is_certificate(error):
+            raise
         raise _CutError(f"the connection was cut: {error}") from None
 
 
@@ -238,7 +291,28 @@ def _state_of(response: requests.Response, start: int) -> _State:
     return _State(start + int(length) if length.isdecimal() else None, tag)
 
 
+def _flaw(path: Path) -> str:
+    """Why a file cannot be GRIB, by its first and last bytes; empty where it may be."""
+    size = path.stat().st_size
+    if size < len(BEGIN) + len(END):
+        return f"the answer is empty, or no more than {size} bytes"
+    with path.open("rb") as file:
+        head = file.read(SHOWN_BYTES)
+        file.seek(-len(END), os.SEEK_END)
+        tail = file.read()
+    if not head.startswith(BEGIN):
+        return f"the answer begins with {head.decode('latin-1')!r}, not with GRIB"
+    return "" if tail == END else "the file does not end with the end of a GRIB message"
+
+
+def _is_certificate(error: Exception) -> bool:
+    """Whether nobody vouches for a server."""
+    return isinstance(error, requests.exceptions.SSLError) and not _is_passing(error)
+
+
 def _is_passing(error: Exception) -> bool:
+    if isinstance(error, requests.exceptions.SSLError):
+        return "EOF" in str(error)
     return isinstance(error, _CutError) or is_transient(error)
 
 

@@ -52,6 +52,11 @@ SOURCE = Source(
         Http(
             dataset="d113001",
             url="https://data.rda.ucar.edu/d113001",
+            hosts=(
+                "https://data.gdex.ucar.edu/d113001",
+                "https://osdf-director.osg-htc.org/ncar/gdex/d113001",
+                "https://osdf-data.gdex.ucar.edu/ncar/gdex/d113001",
+            ),
             grid="F1280",
             series=(
                 Series(
@@ -76,6 +81,7 @@ SOURCE = Source(
     attribution="Contains data of the European Centre for Medium-Range Weather Forecasts (ECMWF).",
     notes=(
         "The native grid is Gaussian; grid 0.1 is what Aurora takes.",
+        "NCAR's files moved from RDA to GDEX in 2025; whether new months go on is not known.",
         "Access http reads files on the regular grid N1280, access mars the octahedral O1280.",
         "Aurora was fine-tuned on 2016 to 2022; its static fields are its own.",
     ),

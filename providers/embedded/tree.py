@@ -20,6 +20,8 @@ from aurora_prep.providers.embedded.selection import RefusedError, Selection, Wa
 from aurora_prep.sources.spec import Dialect, Http, Native, Series, Source, SpecError
 
 PREFIX = "/files"
+# Redirections of a host that only knows where the files are.
+HOPS = 3
 DIGITS = {"Y": 4, "m": 2, "d": 2, "H": 2}
 # The archive the files were copied from.
 DIALECT = Dialect(labels=(("class", "od"), ("type", "an")))
@@ -97,7 +99,31 @@ class Tree:
             raise RefusedError(401, "unauthorised", "log in first")
         if self._faults.take("not_archived"):
             raise RefusedError(404, "not found", f"there is no {call.path}")
-        return Reply(200, asset=self._asset(call.path.removeprefix(f"{PREFIX}/")))
+        if self._faults.take("empty_200"):
+            return Reply(200, page="")
+        return self._at(call, call.path.removeprefix(f"{PREFIX}/"))
+
+    def _at(self, call: Call, place: str) -> Reply:
+        """A file below one of the hosts, or below the name of the collection.
+
+        The first host and the last have the files; the ones between lead to the last by
+        three redirections. Where a tree has moved, its old address knows nothing.
+        """
+        for _, access in self._held:
+            hosts = [url.partition("://")[2].rstrip("/") for url in access.addresses]
+            for position, host in enumerate(hosts):
+                if not place.startswith(f"{host}/"):
+                    continue
+                file = place.removeprefix(f"{host}/")
+                is_first, is_last = position == 0, position == len(hosts) - 1
+                if is_first and self._faults.take("moved_host"):
+                    raise RefusedError(404, "not found", f"there is no {call.path}")
+                if is_first or is_last:
+                    return Reply(200, asset=self._asset(f"{access.dataset}/{file}"))
+                step = int(call.query.get("hop", "1"))
+                target = f"{host}/{file}?hop={step + 1}" if step < HOPS else f"{hosts[-1]}/{file}"
+                return Reply(302, {}, {"Location": f"{call.base}{PREFIX}/{target}"})
+        return Reply(200, asset=self._asset(place))
 
     def _asset(self, path: str) -> Asset:
         """The file at a path, made unless it is there."""

@@ -74,4 +74,5 @@ class _Shelf:
                 times=tuple(held),
                 fields=fields,
                 synthetic=self.wish.synthetic,
+                addresses=self.access.addresses,
             )

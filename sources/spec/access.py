@@ -200,16 +200,24 @@ class Http:
 
     Attributes:
         dataset: The provider's name of the collection.
-        url: Address of the tree.
+        url: Address of the tree. It is its name in requests and so in caches: it stays
+            when the tree moves.
         grid: The grid of the files, as ECMWF names it (``F1280``).
         series: The patterns of its files.
+        hosts: Addresses at which the tree is, the best first; none where ``url`` is the one.
     """
 
     dataset: str
     url: str
     grid: str
     series: tuple[Series, ...]
+    hosts: tuple[str, ...] = ()
     name: str = "http"
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Where to ask, the best first."""
+        return self.hosts or (self.url,)
 
     def serves(self, variable: Variable) -> bool:
         """Whether a variable can be had this way."""

@@ -27,6 +27,8 @@ class Request:
         lead_times: Lead times the answer must hold of each init time.
         synthetic: Whether the embedded provider answers, so that its files
             never meet those of a real one in a cache.
+        addresses: Where a file of a tree is asked for, the best first; it does not
+            decide the answer.
         digest: SHA-256 of what decides the answer, in hexadecimal.
     """
 
@@ -38,6 +40,7 @@ class Request:
     fields: tuple[tuple[str, int | None], ...]
     lead_times: tuple[timedelta, ...] = (timedelta(0),)
     synthetic: bool = False
+    addresses: tuple[str, ...] = ()
     digest: str = field(init=False)
 
     def __post_init__(self) -> None:

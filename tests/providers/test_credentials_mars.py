@@ -70,7 +70,7 @@ def test_stores_and_archive_live_side_by_side(home, monkeypatch):
     assert service.towards("ads").resolve().key == STORE_KEY
     assert resolve_mars(service.towards("mars")).key == KEY
     monkeypatch.setenv("AURORA_PREP_D113001_AUTHORIZATION", "Bearer of-a-token")
-    tree = resolve_http(service.towards("http"), "d113001", "https://tree.example/x")
+    (tree,) = resolve_http(service.towards("http"), "d113001", "https://tree.example/x")
     assert tree.headers == {"Authorization": "Bearer of-a-token"}
 
 
@@ -110,17 +110,23 @@ def test_keys_show_nowhere_and_stay_where_they_are():
 
 def test_what_opens_a_tree_shows_nowhere(monkeypatch):
     monkeypatch.setenv("AURORA_PREP_D113001_AUTHORIZATION", "Bearer of-a-token")
-    known = resolve_http(Service(ServiceKind.HTTP), "d113001", "https://tree.example/x/")
+    known, other = resolve_http(
+        Service(ServiceKind.HTTP), "d113001", "https://tree.example/x/", "https://b.example/x"
+    )
     assert known.url == "https://tree.example/x"
     assert "token" not in repr(known)
     assert known.hide("sent of-a-token") == f"sent {HIDDEN}"
+    assert known.headers == {"Authorization": "Bearer of-a-token"}
+    assert other.headers == {}  # what opens one door is not shown at another
     with pytest.raises(CredentialsError):
         pickle.dumps(known)
 
 
 def test_a_mirror_replaces_the_address_of_a_tree(monkeypatch):
     monkeypatch.setenv("AURORA_PREP_D113001_URL", "http://mirror.example/rda/")
-    known = resolve_http(Service(ServiceKind.HTTP), "d113001", "https://tree.example/x")
+    (known,) = resolve_http(
+        Service(ServiceKind.HTTP), "d113001", "https://tree.example/x", "https://b.example/x"
+    )
     assert known.url == "http://mirror.example/rda"
     assert known.headers == {}
     assert known.hide("nothing to hide") == "nothing to hide"
@@ -131,5 +137,5 @@ def test_the_embedded_provider_asks_for_nothing_of_the_user():
     service = Service.embedded("http://127.0.0.1:1/api", "open").towards("mars")
     assert resolve_mars(service).url == "http://127.0.0.1:1/v1"
     assert resolve_mars(service).key == "open"
-    tree = resolve_http(service.towards("http"), "d113001", "https://tree.example/x")
-    assert (tree.url, tree.headers) == ("http://127.0.0.1:1/files/d113001", {})
+    (tree,) = resolve_http(service.towards("http"), "d113001", "https://tree.example/x")
+    assert (tree.url, tree.headers) == ("http://127.0.0.1:1/files/tree.example/x", {})

@@ -9,6 +9,7 @@ from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import requests
 
 from aurora_prep import sources
 from aurora_prep.providers import http
@@ -19,7 +20,14 @@ from aurora_prep.providers.fetch import Fetcher
 from aurora_prep.providers.planner import plan_requests
 from aurora_prep.providers.progress import Step
 from aurora_prep.providers.retry import Policy
-from aurora_prep.sources.spec import CredentialsError, FetchError, Timeline
+from aurora_prep.sources.spec import (
+    CredentialsError,
+    DamagedError,
+    FetchError,
+    NotArchivedError,
+    NotAskedError,
+    Timeline,
+)
 
 HASTY = Policy(
     attempts=3,
@@ -122,10 +130,77 @@ def test_a_server_that_never_recovers_ends_it(fetch):
 
 
 def test_a_file_that_is_not_there_is_told_by_its_address(fetch):
-    with pytest.raises(FetchError, match="does not have the file") as caught:
-        fetch("not_archived")
+    """No host has given anything yet, so all three are asked before it is believed."""
+    with pytest.raises(NotArchivedError, match="does not have the file") as caught:
+        fetch(counts={"not_archived": ALWAYS})
     assert caught.value.args[1].endswith("ec.oper.an.sfc.128_167_2t.regn1280sc.20200301.grb")
-    assert len(fetch.provider.requests) == 1
+    assert caught.value.args[2].count("404") >= 3
+    assert len(fetch.provider.requests) == 3
+
+
+def hosts_of(provider):
+    return [exchange.path.split("/")[2] for exchange in provider.requests]
+
+
+def test_a_host_that_gave_files_is_believed_when_it_has_one_not(tmp_path):
+    with EmbeddedProvider(gaussian_lines=8) as provider:
+        service = Service.embedded(provider.url, provider.key)
+        http.download(asked(), service, tmp_path / "a", policy=HASTY)
+        provider.faults.switch("not_archived", ALWAYS)
+        with pytest.raises(NotArchivedError):
+            http.download(asked(), service, tmp_path / "a", policy=HASTY)
+        assert hosts_of(provider) == ["data.gdex.ucar.edu"] * 2
+
+
+def test_a_tree_that_moved_again_is_found_at_its_other_hosts(fetch):
+    """The first host answers 404 to everything; the second leads to the third by redirections."""
+    _, content, _ = fetch(counts={"moved_host": ALWAYS})
+    assert content.endswith(b"7777")
+    hosts = hosts_of(fetch.provider)
+    assert hosts[0] == "data.gdex.ucar.edu"
+    assert hosts[1:] == ["osdf-director.osg-htc.org"] * 3 + ["osdf-data.gdex.ucar.edu"]
+
+
+def test_a_first_host_that_is_down_costs_no_file(fetch):
+    _, content, _ = fetch("busy")
+    assert content.endswith(b"7777")
+    assert hosts_of(fetch.provider)[:2] == ["data.gdex.ucar.edu", "osdf-director.osg-htc.org"]
+
+
+def test_the_old_address_has_nothing(fetch):
+    fetch()
+    old = "/files/data.rda.ucar.edu/d113001/ec.oper.an.sfc/202003/x.grb"
+    with EmbeddedProvider() as provider:
+        assert requests.get(f"{provider.base}{old}", timeout=10).status_code == 404
+
+
+def test_an_empty_answer_is_no_file(fetch):
+    """Status 200 and nothing: asked again, at the next host."""
+    _, content, told = fetch(counts={"empty_200": 2})
+    assert content.startswith(b"GRIB")
+    assert "empty" in " ".join(progress.text for progress in told)
+    with pytest.raises(DamagedError, match="no GRIB file"):
+        fetch(counts={"empty_200": ALWAYS})
+
+
+def test_a_file_missing_at_one_host_while_the_others_are_down_is_not_called_missing(tmp_path):
+    """It may have moved again: a later run asks again."""
+    with scripted((404, {}, b"", None), (503, {}, b"", None), (503, {}, b"", None)) as server:
+        base = f"http://127.0.0.1:{server.server_port}"
+        request = replace(asked(), addresses=(f"{base}/a", f"{base}/b", f"{base}/c"))
+        with pytest.raises(NotAskedError):
+            http.download(request, TREE, tmp_path / "a", policy=HASTY)
+    assert len(server.seen) == 3
+
+
+def test_cached_answers_of_the_old_address_stay_valid():
+    """The digest names the tree as it was called when it was at the old host (2026-11)."""
+    start = datetime(2020, 3, 1)
+    plan = plan_requests(
+        SOURCE, SOURCE.access("http"), Timeline(start, start, SOURCE.cadence),
+        ["surface/2t", "atmospheric/u"], SOURCE.levels,
+    )  # fmt: skip
+    assert [request.digest[:16] for request in plan] == ["9d05beabf5a40b16", "2631f9f2158e4b94"]
 
 
 @pytest.mark.parametrize("year", ["2015", "2999"])
@@ -140,7 +215,7 @@ def test_the_tree_ends_where_the_archive_does(year, tmp_path):
 
 def test_who_is_not_let_in_learns_where_to_write_the_token(fetch):
     with pytest.raises(CredentialsError) as caught:
-        fetch("licence")
+        fetch(counts={"licence": ALWAYS})
     assert f"{VARIABLE}_AUTHORIZATION" in caught.value.args[3]
 
 
@@ -159,7 +234,7 @@ def test_a_run_that_stops_stops_the_download(fetch):
 
 
 def test_a_damaged_file_is_fetched_again_and_then_refused(tmp_path):
-    """What the checksum cannot show, the check of the contents does."""
+    """What the checksum cannot show, the last bytes do."""
 
     def check(path):
         if path.read_bytes()[-4:] != b"7777":
@@ -168,7 +243,7 @@ def test_a_damaged_file_is_fetched_again_and_then_refused(tmp_path):
     with EmbeddedProvider(gaussian_lines=8, faults={"truncated": 1}) as provider:
         service = Service.embedded(provider.url, provider.key).towards("http")
         fetcher = Fetcher(Cache.open(tmp_path / "cache"), service, check=check, policy=HASTY)
-        with pytest.raises(FetchError, match="refused 2 times"):
+        with pytest.raises(DamagedError, match="each time"):
             fetcher.fetch(asked())
 
 
@@ -210,7 +285,8 @@ def download(server, target, monkeypatch, **options):
     return http.download(asked(), TREE, target, policy=HASTY, **options)
 
 
-OLD, NEW = b"GRIB" + b"old " * 100_000, b"GRIB" + b"new!" * 120_000
+OLD = b"GRIB" + b"old " * 100_000 + b"7777"
+NEW = b"GRIB" + b"new!" * 120_000 + b"7777"
 
 
 def test_a_file_that_changed_meanwhile_is_fetched_anew(tmp_path, monkeypatch):
@@ -237,7 +313,7 @@ def test_a_file_without_any_tag_is_never_put_together_from_parts(tmp_path, monke
 
 def test_a_file_that_became_shorter_is_fetched_anew(tmp_path, monkeypatch):
     target = tmp_path / "a"
-    short = OLD[:200_000]
+    short = OLD[:200_000] + b"7777"
     with scripted(
         (200, {"Last-Modified": "Sun, 01 Mar 2020 00:00:00 GMT"}, OLD, 300_000),
         (416, {}, b"", None),

@@ -40,6 +40,7 @@ def test_files_are_named_as_the_tree_names_them():
     )
     assert {request.dataset for request in requests} == {"d113001"}
     assert {request.body["url"] for request in requests} == {"https://data.rda.ucar.edu/d113001"}
+    assert {request.addresses[0] for request in requests} == {"https://data.gdex.ucar.edu/d113001"}
 
 
 def test_a_day_of_a_surface_variable_is_one_file_and_levels_are_one_a_time():

@@ -136,14 +136,17 @@ def test_a_declaration_is_all_it_takes(access, tmp_path):
 
 @pytest.mark.parametrize(("source", "access"), ACCESSES)
 def test_every_variable_that_is_delivered_has_one_place(source, access):
-    """Branches of one kind hold different hours; series of one kind are one."""
+    """Branches of one kind hold different times; series of one kind are one."""
     shelves = access.branches if isinstance(access, Mars) else access.series
     for native in source.delivered(access):
         serving = [shelf for shelf in shelves if native.variable.kind in shelf.kinds]
         assert serving
         if isinstance(access, Mars):
-            hours = [hour for branch in serving for hour in branch.hours]
-            assert sorted(hours) == sorted(set(hours))
+            turns = {source.first} | {b.first for b in serving} | {b.last for b in serving}
+            for turn in turns - {None}:
+                for hours in range(-48, 49):
+                    holding = [b for b in serving if b.holds(turn + hours * HOUR)]
+                    assert len(holding) <= 1
             step = source.cadence // HOUR
             assert sorted(hours) == list(range(source.first.hour % step, 24, step))
             assert all(branch.place.count("/") == 2 for branch in serving)
