@@ -142,10 +142,11 @@ def test_every_variable_that_is_delivered_has_one_place(source, access):
         serving = [shelf for shelf in shelves if native.variable.kind in shelf.kinds]
         assert serving
         if isinstance(access, Mars):
+            hours = {hour for branch in serving for hour in branch.hours}
             turns = {source.first} | {b.first for b in serving} | {b.last for b in serving}
             for turn in turns - {None}:
-                for hours in range(-48, 49):
-                    holding = [b for b in serving if b.holds(turn + hours * HOUR)]
+                for offset in range(-48, 49):
+                    holding = [b for b in serving if b.holds(turn + offset * HOUR)]
                     assert len(holding) <= 1
             step = source.cadence // HOUR
             assert sorted(hours) == list(range(source.first.hour % step, 24, step))
