@@ -30,4 +30,7 @@ SOURCE = Source(
         "Static fields come from Aurora's own file, not from the store.",
     ),
     quirks=QUIRKS,
+    origins=("an", "fc"),
+    classes=("mc",),
+    streams=("oper",),
 )

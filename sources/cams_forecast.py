@@ -83,4 +83,7 @@ SOURCE = Source(
         "Static fields come from Aurora's own file, not from the store.",
     ),
     quirks=QUIRKS,
+    origins=("fc",),
+    classes=("mc",),
+    streams=("oper",),
 )

@@ -61,4 +61,7 @@ SOURCE = Source(
             variables=POLLUTANTS,
         ),
     ),
+    origins=("an", "fc"),
+    classes=("mc",),
+    streams=("oper",),
 )

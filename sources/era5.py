@@ -102,4 +102,7 @@ SOURCE = Source(
         "The last three months are preliminary (ERA5T, expver 0005) and may be revised.",
         "Values below ground are extrapolated; Aurora was trained on them as they are.",
     ),
+    origins=("an", "fc"),
+    classes=("ea",),
+    streams=("oper",),
 )

@@ -65,4 +65,7 @@ SOURCE = Source(
             variables=("pp1d",),
         ),
     ),
+    origins=("an",),
+    classes=("ea",),
+    streams=("wave",),
 )

@@ -98,4 +98,6 @@ SOURCE = Source(
         *IFS_CYCLES,
     ),
     origins=("an",),
+    classes=("od",),
+    streams=("oper",),
 )

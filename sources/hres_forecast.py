@@ -76,4 +76,6 @@ SOURCE = Source(
         *IFS_CYCLES,
     ),
     origins=("fc",),
+    classes=("od",),
+    streams=("oper",),
 )

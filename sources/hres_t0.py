@@ -100,4 +100,6 @@ SOURCE = Source(
         *IFS_CYCLES,
     ),
     origins=("fc",),
+    classes=("od",),
+    streams=("oper", "scda"),
 )

@@ -42,4 +42,6 @@ SOURCE = Source(
     notes=("Fifty perturbed members, each with frames of its own; the control is not among them.",),
     members=tuple(range(1, 51)),
     origins=("pf",),
+    classes=("od", "ti"),
+    streams=("enfo",),
 )

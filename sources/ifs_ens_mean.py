@@ -51,4 +51,7 @@ SOURCE = Source(
         ),
     ),
     origins=("em",),
+    classes=("od", "ti"),
+    streams=("enfo",),
+    derived="mean",
 )

@@ -72,4 +72,6 @@ SOURCE = Source(
         *IFS_CYCLES,
     ),
     origins=("an",),
+    classes=("od",),
+    streams=("wave",),
 )

@@ -170,6 +170,8 @@ def _source(
         "frames": {name: row[name] for name in ("frames", "written", "missing", "rejected")},
         "licence": source.licence,
         "attribution": source.attribution,
+        "accepted_products": list(entry.products),
+        "ignored": list(entry.ignored),
         "notes": list(source.notes),
         "quirks": [str(quirk) for quirk in entry.quirks],
     }

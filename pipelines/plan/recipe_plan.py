@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from aurora_prep import sources
+from aurora_prep.pipelines.plan.own_files import check_held, choice_of, no_frame, source_of
 from aurora_prep.pipelines.plan.source_plan import FLOAT32_BYTES, SourcePlan, is_static
 from aurora_prep.pipelines.plan.store_choice import own_store, public_store
 from aurora_prep.pipelines.reading.derived import is_derived
 from aurora_prep.pipelines.reading.harmonise import Placement, placement_of
 from aurora_prep.pipelines.reading.match import Holdings, holdings_of
+from aurora_prep.pipelines.reading.product import described
 from aurora_prep.pipelines.recipe import FILES, NATIVE_GRID, ZARR, Recipe, SourceRecipe
 from aurora_prep.providers.cache import Cache
 from aurora_prep.providers.files import expand
@@ -85,23 +87,24 @@ def _source_plan(
     where = f"recipe {recipe.name}, sources[{position}] ({source.name})"
     paths = _wanted(source, entry, where)
     levels = source.levels if entry.levels is None else source.levels.subset(entry.levels, where)
+    held: Holdings | None = None
     files: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
     axes = _Axes(entry.period, entry.lead_times or source.lead_times, _members(source, entry))
     native = source.grid
     if entry.access == FILES:
         files = _expanded(entry.paths, recipe, cache)
-        held = holdings_of(files, source, cache)
+        held = holdings_of(files, source, cache, choice_of(entry))
         ignored = held.ignored
-        if not held.moments and (entry.period is None or entry.grid == NATIVE_GRID):
-            raise _no_frame(files, ignored, where)
+        check_held(entry, source, files, held, where)
+        source = source_of(entry, source, held)
         native = _native_grid(held, entry, where)
         paths, levels = _held(entry, held, paths, levels)
         axes = _held_axes(entry, held, axes)
     else:
         _check_lead_times(source, axes.lead_times, where)
     if not axes.init_times:
-        raise _no_frame(files, ignored, where)
+        raise no_frame(source, files, ignored, where)
     grid = native if entry.grid == NATIVE_GRID else Grid.regular(entry.grid)
     moving = tuple(path for path in paths if not is_static(path))
     if not moving:
@@ -136,6 +139,7 @@ def _source_plan(
         grid=grid,
         frames_per_shard=max(1, min(chosen, len(inner))),
         files=files,
+        products=tuple(map(described, held.products)) if held and entry.accept_product else (),
         static_files=static_files,
         ignored=ignored,
         static_paths=tuple(path for path in static if (grid.name, path) not in owned),
@@ -189,7 +193,7 @@ def _wanted(source: Source, entry: SourceRecipe, where: str) -> tuple[str, ...]:
 
 
 def _members(source: Source, entry: SourceRecipe) -> tuple[int | None, ...]:
-    return entry.members or source.members or (None,)
+    return (entry.members or source.members) if source.members else (None,)
 
 
 def _expanded(paths: tuple[str, ...], recipe: Recipe, cache: Path) -> tuple[str, ...]:
@@ -256,15 +260,6 @@ def _check_lead_times(source: Source, lead_times: Sequence[timedelta], where: st
         )
 
 
-def _no_frame(files: tuple[str, ...], ignored: tuple[str, ...], where: str) -> RecipeError:
-    return RecipeError(
-        "the files hold no frame of the source",
-        where,
-        f"{len(files)} files; beside it they hold {list(ignored[:8])}",
-        "name files of this source, or another source",
-    )
-
-
 def _held(
     entry: SourceRecipe, held: Holdings, paths: tuple[str, ...], levels: Levels
 ) -> tuple[tuple[str, ...], Levels]:
@@ -272,7 +267,7 @@ def _held(
     if entry.variables is None:
         present = {path for path, _ in held.places}
         held_or_derived = (path for path in paths if path in present or is_derived(path))
-        paths = tuple(held_or_derived) or paths
+        paths = tuple(held_or_derived)
     if entry.levels is None:
         found = {level for path, level in held.places if level is not None and path in paths}
         levels = Levels(tuple(level for level in levels if level in found))

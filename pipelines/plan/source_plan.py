@@ -73,6 +73,8 @@ class SourcePlan:
         files: The user's own files, or none.
         static_files: The user's own files of static fields, or none.
         ignored: What the files hold beside the source's variables.
+        products: What the headers of the files say, where the recipe accepts another product
+            than the source's.
         static_paths: The static variables that this entry writes; those of its grid that
             another entry writes are not among them.
     """
@@ -90,6 +92,7 @@ class SourcePlan:
     files: tuple[str, ...] = ()
     static_files: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
+    products: tuple[str, ...] = ()
     static_paths: tuple[str, ...] = ()
 
     @property

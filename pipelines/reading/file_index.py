@@ -9,88 +9,60 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
+from aurora_prep.pipelines.reading.fields import (
+    PRESSURE,
+    SURFACE,
+    FieldRef,
+    GribField,
+    Headers,
+    NetcdfField,
+)
+from aurora_prep.pipelines.reading.grid_description import GridDescription
 from aurora_prep.sources.spec import DecodeError, digest_of
 
-FORMAT = 3  # raised when the form of the kept contents changes
-PRESSURE = "pressure"
-SURFACE = "surface"
-MAGIC = {b"GRIB": "grib", b"\x89HDF": "netcdf", b"CDF\x01": "netcdf", b"CDF\x02": "netcdf"}
-MAGIC[b"CDF\x05"] = "netcdf"
+__all__ = ["PRESSURE", "SURFACE", "Contents", "FieldRef", "contents_of", "sniff"]
+
+FORMAT = 4  # raised when the form of the kept contents changes
+MAGIC = {
+    b"GRIB": "grib",
+    b"\x89HDF": "netcdf",
+    b"CDF\x01": "netcdf",
+    b"CDF\x02": "netcdf",
+    b"CDF\x05": "netcdf",
+}
+CLASSES: dict[str, type[GribField | NetcdfField]] = {"grib": GribField, "netcdf": NetcdfField}
+CHUNK = 2**20
+
+
+FieldType_co = TypeVar("FieldType_co", GribField, NetcdfField, covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
-class FieldRef:
-    """One two-dimensional field of a file, not yet decoded.
-
-    Attributes:
-        file: The file's path.
-        place: Where it lies: ``(start, length, start, length, ...)`` byte
-            ranges of a GRIB message, or ``(variable, index, ...)`` of NetCDF
-            with one index for every dimension before latitude and longitude.
-        param: ECMWF parameter number, 0 where the file gives none.
-        name: Short name (GRIB) or variable name (NetCDF).
-        units: As written in the file.
-        level_kind: ``pressure``, ``surface``, or the file's own word for another.
-        level: hPa on pressure levels, else ``None``.
-        init_time: Start of the forecast, or the valid time of an analysis.
-        lead_time: Distance ahead of ``init_time``.
-        member: Ensemble member, ``None`` where the file gives none.
-        label: Version of the product, such as ``expver``.
-        grid: Position in ``Contents.grids``.
-        origin: How the archive says it was made, such as ``an`` or ``fc``;
-            empty where the file does not say.
-        hours: Hours that an accumulation runs over, up to the valid time; 0 where
-            the value is of an instant, or the file does not say.
-    """
-
-    file: str
-    place: tuple[int | str, ...]
-    param: int
-    name: str
-    units: str
-    level_kind: str
-    level: int | None
-    init_time: datetime
-    lead_time: timedelta
-    member: int | None
-    label: str
-    grid: int
-    origin: str = ""
-    hours: int = 0
-
-    @property
-    def valid_time(self) -> datetime:
-        """The moment described."""
-        return self.init_time + self.lead_time
-
-    def __str__(self) -> str:
-        level = "" if self.level is None else f" at {self.level} hPa"
-        return f"{self.name}{level} valid {self.valid_time:%Y-%m-%dT%H:%M} in {self.file}"
-
-
-@dataclass(frozen=True, slots=True)
-class Contents:
+class Contents(Generic[FieldType_co]):
     """All fields of a file.
 
     Attributes:
         file: The file's path.
         format: ``grib`` or ``netcdf``.
         fields: In the order of the file.
-        grids: Description of each grid met, as plain values.
+        grids: Description of each grid met.
         skipped: What the file holds that is no field on a horizontal grid.
     """
 
     file: str
     format: str
-    fields: tuple[FieldRef, ...]
-    grids: tuple[dict[str, Any], ...]
+    fields: tuple[FieldType_co, ...]
+    grids: tuple[GridDescription, ...]
     skipped: tuple[str, ...] = ()
+
+
+FileContents = Contents[GribField] | Contents[NetcdfField]
 
 
 def sniff(path: Path) -> str:
@@ -106,17 +78,37 @@ def sniff(path: Path) -> str:
         reason = error.strerror or str(error)
         raise DecodeError("the file cannot be read", str(path), reason, "check it") from error
     kind = MAGIC.get(head[:4])
-    if kind is None and b"GRIB" in head:  # some archives pad the front
+    if kind is None and _holds_a_message(path):
         kind = "grib"
     if kind is None:
         found = f"{head[:24]!r}" if head else "an empty file"
+        is_zip = head.startswith(b"PK\x03\x04")
         raise DecodeError(
-            "the file is neither GRIB nor NetCDF", str(path), found, "download it again"
+            "the file is neither GRIB nor NetCDF",
+            str(path),
+            f"a ZIP, {found}" if is_zip else found,
+            "unpack it, and give a file that is in it" if is_zip else "download it again",
         )
     return kind
 
 
-def contents_of(path: Path, kept: Path, scan: Callable[[Path, str], Contents]) -> Contents:
+def _holds_a_message(path: Path) -> bool:
+    """Whether a GRIB message begins anywhere, as ecCodes finds it: archives pad the front."""
+    kept = b""
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            data = kept + chunk
+            at = data.find(b"GRIB")
+            while at >= 0:
+                edition = data[at + 7 : at + 8]
+                if edition in (b"\x01", b"\x02"):
+                    return True
+                at = data.find(b"GRIB", at + 1)
+            kept = data[-7:]
+    return False
+
+
+def contents_of(path: Path, kept: Path, scan: Callable[[Path, str], FileContents]) -> FileContents:
     """The contents of a file: remembered, read from ``kept``, or scanned and kept.
 
     Args:
@@ -137,7 +129,7 @@ def contents_of(path: Path, kept: Path, scan: Callable[[Path, str], Contents]) -
 
 
 @lru_cache(maxsize=64)
-def _remembered(path: Path, note: Path, scan: Callable[[Path, str], Contents]) -> Contents:
+def _remembered(path: Path, note: Path, scan: Callable[[Path, str], FileContents]) -> FileContents:
     try:
         return _load(note.read_text(encoding="utf-8"), str(path))
     except (OSError, ValueError, KeyError, TypeError):
@@ -152,31 +144,51 @@ def _remembered(path: Path, note: Path, scan: Callable[[Path, str], Contents]) -
     return contents
 
 
-def _dump(contents: Contents) -> str:
-    plain = asdict(contents)
-    plain["fields"] = [
-        [*_head(ref), ref.init_time.isoformat(), ref.lead_time.total_seconds(), *_tail(ref)]
-        for ref in contents.fields
-    ]
+def _dump(contents: FileContents) -> str:
+    headers = {ref.headers: None for ref in contents.fields}
+    numbers = {one: number for number, one in enumerate(headers)}
+    names = _names(CLASSES[contents.format])
+    plain = {
+        "format": contents.format,
+        "grids": [dict(grid) for grid in contents.grids],
+        "skipped": contents.skipped,
+        "headers": [asdict(one) for one in headers],
+        "fields": [_row(ref, names, numbers[ref.headers]) for ref in contents.fields],
+    }
     return json.dumps(plain)
 
 
-def _head(ref: FieldRef) -> list[Any]:
-    return [ref.place, ref.param, ref.name, ref.units, ref.level_kind, ref.level]
+def _row(ref: FieldRef, names: tuple[str, ...], headers: int) -> list[Any]:
+    """The values of a field in the order of its class, but for the file."""
+    row = [getattr(ref, name) for name in names]
+    return [
+        value.isoformat() if isinstance(value, datetime)
+        else value.total_seconds() if isinstance(value, timedelta)
+        else headers if isinstance(value, Headers)
+        else value
+        for value in row
+    ]  # fmt: skip
 
 
-def _tail(ref: FieldRef) -> list[Any]:
-    return [ref.member, ref.label, ref.grid, ref.origin, ref.hours]
+def _names(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind) if field.name != "file")
 
 
-def _load(text: str, file: str) -> Contents:
+def _load(text: str, file: str) -> FileContents:
     """Read a note; the file goes by the name it is asked for now, which may be another."""
     plain = json.loads(text)
-    fields = tuple(
-        FieldRef(
-            file, tuple(place), param, name, units, kind, level,
-            datetime.fromisoformat(init), timedelta(seconds=lead), *tail,
-        )
-        for place, param, name, units, kind, level, init, lead, *tail in plain["fields"]
-    )  # fmt: skip
-    return Contents(file, plain["format"], fields, tuple(plain["grids"]), tuple(plain["skipped"]))
+    kind = CLASSES[plain["format"]]
+    names = _names(kind)
+    headers = [Headers(**one) for one in plain["headers"]]
+    found: list[Any] = []
+    for row in plain["fields"]:
+        said = dict(zip(names, row, strict=True))
+        said["init_time"] = datetime.fromisoformat(said["init_time"])
+        said["lead_time"] = timedelta(seconds=said["lead_time"])
+        said["headers"] = headers[said["headers"]]
+        for name in ("ranges", "index", "axes"):
+            if name in said:
+                said[name] = tuple(said[name])
+        found.append(kind(file=file, **said))
+    grids = tuple(GridDescription(grid) for grid in plain["grids"])
+    return Contents(file, plain["format"], tuple(found), grids, tuple(plain["skipped"]))

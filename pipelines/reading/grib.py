@@ -11,6 +11,7 @@ from __future__ import annotations
 import mmap
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,17 @@ import eccodes as ec
 import numpy as np
 from numpy.typing import NDArray
 
-from aurora_prep.pipelines.reading.file_index import PRESSURE, SURFACE, Contents, FieldRef
-from aurora_prep.sources.spec import DecodeError
+from aurora_prep.pipelines.reading.fields import PRESSURE, SURFACE, GribField, Headers
+from aurora_prep.pipelines.reading.file_index import Contents
+from aurora_prep.pipelines.reading.grib_headers import (
+    has,
+    headers_of,
+    interval_of,
+    member_of,
+    text_of,
+)
+from aurora_prep.pipelines.reading.grid_description import GridDescription
+from aurora_prep.sources.spec import HOUR, DecodeError
 
 SURFACES = frozenset(
     {"surface", "heightAboveGround", "meanSea", "entireAtmosphere", "depthBelowLandLayer"}
@@ -48,16 +58,16 @@ REUSED_BITMAP = 254
 MISSING = -1.0e36  # no packed field comes near it
 
 
-def scan_grib(path: Path) -> Contents:
+def scan_grib(path: Path) -> Contents[GribField]:
     """Find every field of a GRIB file by its headers.
 
     Raises:
         DecodeError: The file is truncated or damaged anywhere.
     """
-    fields: list[FieldRef] = []
-    grids: list[dict[str, Any]] = []
+    fields: list[GribField] = []
+    grids: list[GridDescription] = []
     seen: dict[str, int] = {}
-    units: dict[int, str] = {}
+    known = _Known({}, {})
     with path.open("rb") as file:
         size = path.stat().st_size
         raw = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
@@ -73,7 +83,7 @@ def scan_grib(path: Path) -> Contents:
                         if digest not in seen:
                             seen[digest] = len(grids)
                             grids.append(_grid_of(handle))
-                        fields.append(_field(handle, str(path), place, seen[digest], units))
+                        fields.append(_field(handle, str(path), place, seen[digest], known))
                     finally:
                         if not whole:
                             ec.codes_release(handle)
@@ -86,7 +96,7 @@ def scan_grib(path: Path) -> Contents:
     return Contents(str(path), "grib", tuple(fields), tuple(grids))
 
 
-def read_grib(ref: FieldRef, raw: bytes) -> NDArray[np.float32]:
+def read_grib(ref: GribField, raw: bytes) -> NDArray[np.float32]:
     """Decode one field in the order of the file.
 
     ecCodes unpacks in float64; the value is rounded to float32 once.
@@ -106,7 +116,7 @@ def read_grib(ref: FieldRef, raw: bytes) -> NDArray[np.float32]:
         try:
             # Complex packing has missing values of its own, without a bitmap.
             may_miss = ec.codes_get_long(handle, "bitmapPresent") or (
-                _has(handle, "missingValueManagementUsed")
+                has(handle, "missingValueManagementUsed")
                 and ec.codes_get_long(handle, "missingValueManagementUsed")
             )
             if may_miss:
@@ -123,13 +133,13 @@ def read_grib(ref: FieldRef, raw: bytes) -> NDArray[np.float32]:
     return field
 
 
-def read_ranges(ref: FieldRef) -> bytes:
+def read_ranges(ref: GribField) -> bytes:
     """The bytes of a field's message.
 
     Raises:
         DecodeError: The file is shorter than it was, or gone.
     """
-    ranges = [int(part) for part in ref.place]
+    ranges = ref.ranges
     pieces = []
     try:
         with Path(ref.file).open("rb") as file:
@@ -195,9 +205,15 @@ def _joined(pieces: list[bytes]) -> bytes:
     return b"".join([pieces[0][:8], struct.pack(">Q", total), *pieces[1:], b"7777"])
 
 
-def _field(
-    handle: int, file: str, place: tuple[int, ...], grid: int, units: dict[int, str]
-) -> FieldRef:
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What messages of a file share, each kept once."""
+
+    units: dict[int, str]
+    headers: dict[Headers, Headers]
+
+
+def _field(handle: int, file: str, ranges: tuple[int, ...], grid: int, known: _Known) -> GribField:
     param = ec.codes_get_long(handle, "paramId")
     kind = ec.codes_get_string(handle, "typeOfLevel")
     level: int | None = None
@@ -207,64 +223,47 @@ def _field(
         level, kind = (int(value), PRESSURE) if value == int(value) else (None, f"{value} hPa")
     elif kind in SURFACES:
         kind = SURFACE
-    if param not in units:
-        units[param] = ec.codes_get_string(handle, "units")
+    if param not in known.units:
+        known.units[param] = ec.codes_get_string(handle, "units")
+    headers = headers_of(handle)
+    start, end = interval_of(handle, headers)
     init = _moment(ec.codes_get_long(handle, "dataDate"), ec.codes_get_long(handle, "dataTime"))
-    valid = _moment(
-        ec.codes_get_long(handle, "validityDate"), ec.codes_get_long(handle, "validityTime")
-    )
-    analysis = _text(handle, "dataType") in ("an", "4v", "3v", "ia", "oi")
-    member = ec.codes_get_long(handle, "number") if _has(handle, "number") else None
-    return FieldRef(
+    valid = init + end
+    analysis = headers.type in ("an", "4v", "3v", "ia", "oi")
+    return GribField(
         file=file,
-        place=place,
+        ranges=ranges,
         param=param,
         name=ec.codes_get_string(handle, "shortName"),
-        units=units[param],
+        units=known.units[param],
         level_kind=kind,
         level=level,
         init_time=valid if analysis else init,
-        lead_time=timedelta(0) if analysis else valid - init,
-        member=member,
-        label=_text(handle, "expver"),
+        lead_time=timedelta(0) if analysis else end,
+        member=member_of(handle),
+        label=text_of(handle, "expver"),
         grid=grid,
-        origin=_text(handle, "dataType"),
-        hours=_accumulated(handle),
+        headers=known.headers.setdefault(headers, headers),
+        hours=(end - start) / HOUR,
     )
-
-
-def _accumulated(handle: int) -> int:
-    """Hours of an accumulation; 0 for an instant."""
-    if _text(handle, "stepType") != "accum":
-        return 0
-    start, end = (ec.codes_get_long(handle, key) for key in ("startStep", "endStep"))
-    return int(end - start)
 
 
 def _moment(day: int, time: int) -> datetime:
     return datetime(day // 10_000, day // 100 % 100, day % 100, time // 100, time % 100)
 
 
-def _has(handle: int, key: str) -> bool:
-    return bool(ec.codes_is_defined(handle, key)) and not ec.codes_is_missing(handle, key)
-
-
-def _text(handle: int, key: str) -> str:
-    return ec.codes_get_string(handle, key) if ec.codes_is_defined(handle, key) else ""
-
-
-def _grid_of(handle: int) -> dict[str, Any]:
+def _grid_of(handle: int) -> GridDescription:
     """The keys of the grid, plain, for :func:`regridding.geometry_from_grib`.
 
     Raises:
         ValueError: ecCodes does not know the grid.
     """
-    if not _has(handle, "gridType"):
+    if not has(handle, "gridType"):
         raise ValueError("its grid is of no known type")
-    grid = {key: ec.codes_get(handle, key, kind) for key, kind in GRID_KEYS if _has(handle, key)}
-    if _has(handle, "pl"):
+    grid = {key: ec.codes_get(handle, key, kind) for key, kind in GRID_KEYS if has(handle, key)}
+    if has(handle, "pl"):
         grid["pl"] = ec.codes_get_array(handle, "pl").tolist()
-    return grid
+    return GridDescription(grid)
 
 
 def _check_size(handle: int) -> None:
@@ -277,8 +276,8 @@ def _check_size(handle: int) -> None:
         ec.codes_get_size(handle, "values"),
         ec.codes_get_long(handle, "numberOfPoints"),
     )
-    rows = ec.codes_get_long(handle, "Nj") if _has(handle, "Nj") else 0
-    columns = ec.codes_get_long(handle, "Ni") if _has(handle, "Ni") else 0
+    rows = ec.codes_get_long(handle, "Nj") if has(handle, "Nj") else 0
+    columns = ec.codes_get_long(handle, "Ni") if has(handle, "Ni") else 0
     if values != points or (rows * columns not in (0, points)):
         raise ValueError(f"{values} values, {points} points on a grid of {rows} x {columns}")
 

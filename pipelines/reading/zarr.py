@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aurora_prep.pipelines.reading.file_index import PRESSURE, SURFACE, FieldRef
+from aurora_prep.pipelines.reading.fields import NO_TIME, PRESSURE, SURFACE, ZarrField
+from aurora_prep.pipelines.reading.grid_description import GridDescription
 from aurora_prep.providers.zarr_store import Axis, OpenStore, StoreArray, open_store
 from aurora_prep.sources.spec import DecodeError, Kind, Native, Source, Zarr
 
@@ -92,7 +93,7 @@ class Shelf:
         self._lookups: dict[str, Callable[[Any], int | None]] = {}
 
     @cached_property
-    def grid(self) -> dict[str, Any]:
+    def grid(self) -> GridDescription:
         """The axes of the fields, as :func:`placement_of` wants them."""
         found: dict[str, Any] = {"gridType": "axes"}
         for role in ("latitude", "longitude"):
@@ -105,7 +106,7 @@ class Shelf:
                     "look at the store; it cannot be used as it is",
                 )
             found[role] = self._axes[names[0]].astype(np.float64).tolist()
-        return found
+        return GridDescription(found)
 
     def array_of(self, native: Native) -> StoreArray | None:
         """The array of a variable: by its name on the shelf, in requests or in files."""
@@ -127,7 +128,7 @@ class Shelf:
         init_time: datetime,
         lead_time: timedelta,
         member: int | None,
-    ) -> FieldRef | None:
+    ) -> ZarrField | None:
         """One field; ``None`` where the store has not got it.
 
         Args:
@@ -165,14 +166,14 @@ class Shelf:
                 return None
             index.append(found)
         if static:
-            init_time, lead_time = datetime.min, timedelta(0)
+            init_time, lead_time = NO_TIME, timedelta(0)
         elif not self._has(array, "lead_time") and lead_time:
             return None
-        return FieldRef(
+        return ZarrField(
             file=self.file,
-            place=(array.name, *index),
-            param=0,
             name=array.name,
+            array=array.name,
+            index=tuple(index),
             units=str(array.attributes.get("units", "")),
             level_kind=SURFACE if level is None else PRESSURE,
             level=level,
@@ -224,12 +225,12 @@ def shelf_of(text: str, source: Source) -> Shelf:
     return _shelf_of(text, source)
 
 
-def announce(shelf: Shelf, refs: Sequence[FieldRef]) -> None:
+def announce(shelf: Shelf, refs: Sequence[ZarrField]) -> None:
     """Tell the store which fields will be read, in order, so that they come in time."""
-    shelf.store.expect([(str(ref.place[0]), _index(ref)) for ref in refs])
+    shelf.store.expect([(ref.array, ref.index) for ref in refs])
 
 
-def read_zarr(ref: FieldRef) -> NDArray[np.float32]:
+def read_zarr(ref: ZarrField) -> NDArray[np.float32]:
     """Decode one field, rows and columns in the order of the store.
 
     Returns:
@@ -240,9 +241,8 @@ def read_zarr(ref: FieldRef) -> NDArray[np.float32]:
         DecodeError: Its chunk is damaged.
     """
     store = open_store(ref.file)
-    name = str(ref.place[0])
-    field = store.read(name, _index(ref))
-    horizontal = [r for r in _roles(store.arrays[name]) if r in ("latitude", "longitude")]
+    field = store.read(ref.array, ref.index)
+    horizontal = [r for r in _roles(store.arrays[ref.array]) if r in ("latitude", "longitude")]
     return field if horizontal[0] == "latitude" else field.T
 
 
@@ -253,10 +253,6 @@ def _shelf_of(text: str, source: Source) -> Shelf:
 
 def _roles(array: StoreArray) -> tuple[str, ...]:
     return tuple(ROLE.get(dim, dim) for dim in array.dims)
-
-
-def _index(ref: FieldRef) -> tuple[int, ...]:
-    return tuple(int(position) for position in ref.place[1:])
 
 
 def _lookup(axis: Axis) -> Callable[[Any], int | None]:

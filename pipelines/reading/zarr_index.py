@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from aurora_prep.pipelines.reading.file_index import FieldRef
+from aurora_prep.pipelines.reading.fields import ZarrField
 from aurora_prep.pipelines.reading.match import STATIC, Holdings, Moment, Place
 from aurora_prep.pipelines.reading.zarr import Shelf, announce, shelf_of
 from aurora_prep.sources.spec import Source
@@ -55,7 +55,7 @@ def holdings_in_store(text: str, source: Source, wanted: Wanted) -> Holdings:
     return Holdings(found, {shelf.file: (shelf.grid,)}, ())
 
 
-def _field(shelf: Shelf, source: Source, place: Place, moment: Moment) -> FieldRef | None:
+def _field(shelf: Shelf, source: Source, place: Place, moment: Moment) -> ZarrField | None:
     path, level = place
     init_time, lead_time, member = moment
     if moment == STATIC:

@@ -14,6 +14,7 @@ from aurora_prep.pipelines.recipe.values import (
     mapping,
     parse_duration,
     parse_time,
+    truth,
     wrong,
 )
 from aurora_prep.sources.spec import (
@@ -33,6 +34,9 @@ METHODS = (
 )  # fmt: skip
 DATA_FORMATS = ("grib", "netcdf")
 MOST_LEAD_TIMES = 20_000
+# What a recipe may say of a product that is not the source's.
+PRODUCT_WORDS = ("title", "licence", "attribution")
+POLE = 90.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +63,13 @@ class SourceRecipe:
         companions: Other sources of the recipe of which every frame needs one of the same
             valid time and grid.
         data_format: What to ask of a store: ``grib`` or ``netcdf``.
+        area: North, west, south and east of the grid to take from files that hold several;
+            ``None`` for any.
+        accept_product: Whether fields of another product than the source's are taken from
+            the user's own files.
+        title: What that other product is called; empty to take it from its headers.
+        licence: The licence it comes under.
+        attribution: Sentence to carry with anything made of it.
     """
 
     source: str
@@ -76,6 +87,11 @@ class SourceRecipe:
     statics: tuple[str, ...] = ()
     companions: tuple[str, ...] = ()
     data_format: str = "grib"
+    area: tuple[float, float, float, float] | None = None
+    accept_product: bool = False
+    title: str = ""
+    licence: str = ""
+    attribution: str = ""
 
     def method_of(self, short_name: str) -> str:
         """The regridding method of one variable."""
@@ -90,7 +106,8 @@ def read_entry(entry: Any, where: str) -> SourceRecipe:
     """
     keys = (
         "source", "access", "period", "lead_time", "members", "grid", "method", "variables",
-        "extra_variables", "levels", "path", "statics", "with", "data_format",
+        "extra_variables", "levels", "path", "statics", "with", "data_format", "area",
+        "accept_product", *PRODUCT_WORDS,
     )  # fmt: skip
     body = mapping(entry, keys, where, needed=("source", "grid"))
     where = f"{where} ({body['source']})"
@@ -103,6 +120,8 @@ def read_entry(entry: Any, where: str) -> SourceRecipe:
     if own_files == ("path" not in body) and access != ZARR:
         problem = "access files needs a path" if own_files else "path goes with access: files"
         raise wrong(problem, where, body.get("path"), "give path: with access: files, only there")
+    is_any_product = truth(body.get("accept_product", False), f"{where}, accept_product")
+    _check_own(body, where, own_files=own_files, is_any_product=is_any_product)
     if "period" not in body and not own_files:
         raise wrong("no period", where, None, "add period: {start: ..., end: ..., step: 6h}")
     grid = str(body["grid"])
@@ -122,7 +141,9 @@ def read_entry(entry: Any, where: str) -> SourceRecipe:
         grid=grid,
         method=method,
         methods=methods,
-        members=_members(body.get("members"), source, f"{where}, members"),
+        members=_members(
+            body.get("members"), source, f"{where}, members", is_any_product=is_any_product
+        ),
         variables=_variables(body.get("variables"), source, f"{where}, variables"),
         extra_variables=_extra_variables(
             body.get("extra_variables"), source, f"{where}, extra_variables"
@@ -132,7 +153,38 @@ def read_entry(entry: Any, where: str) -> SourceRecipe:
         statics=_paths(body.get("statics"), f"{where}, statics"),
         companions=_companions(body.get("with"), source, f"{where}, with"),
         data_format=choice(body.get("data_format", "grib"), DATA_FORMATS, f"{where}, data_format"),
+        area=_area(body.get("area"), f"{where}, area"),
+        accept_product=is_any_product,
+        **{word: str(body.get(word) or "") for word in PRODUCT_WORDS},
     )
+
+
+def _check_own(
+    body: Mapping[str, Any], where: str, *, own_files: bool, is_any_product: bool
+) -> None:
+    """Keys that say which fields of the user's own files to take go with such files only."""
+    for key in ("area", "accept_product"):
+        if body.get(key) and not own_files:
+            fix = f"give {key} with access: files, only there"
+            raise wrong(f"{key} goes with access: files", where, body[key], fix)
+    for key in PRODUCT_WORDS:
+        if body.get(key) is not None and not is_any_product:
+            problem = f"{key} goes with accept_product"
+            fix = f"drop {key}: the source has its own, or add accept_product: true"
+            raise wrong(problem, where, body[key], fix)
+
+
+def _area(value: Any, where: str) -> tuple[float, float, float, float] | None:
+    """North, west, south and east, in degrees."""
+    if value is None:
+        return None
+    is_list = isinstance(value, list) and len(value) == len(("n", "w", "s", "e"))
+    if not is_list or any(type(edge) not in (int, float) for edge in value):
+        raise wrong("no area", where, value, "write [north, west, south, east], in degrees")
+    north, west, south, east = map(float, value)
+    if not -POLE <= south <= north <= POLE:  # which is false of NaN too
+        raise wrong("no area", where, value, "give north first, then west, south and east")
+    return north, west, south, east
 
 
 def _period(value: Any, source: Source, where: str) -> Timeline:
@@ -168,9 +220,13 @@ def _lead_times(value: Any, source: Source, where: str) -> tuple[timedelta, ...]
     return tuple(start + i * step for i in range((end - start) // step + 1))
 
 
-def _members(value: Any, source: Source, where: str) -> tuple[int, ...]:
+def _members(value: Any, source: Source, where: str, *, is_any_product: bool) -> tuple[int, ...]:
     if value is None:
         return ()
+    if not source.members and is_any_product:
+        if not isinstance(value, list) or len(value) != 1 or type(value[0]) is not int:
+            raise wrong("not one member", where, value, "name the one to take, such as [1]")
+        return (value[0],)
     if not source.members:
         raise wrong("members of a source that is no ensemble", where, value, "drop them")
     if isinstance(value, dict):

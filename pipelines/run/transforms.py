@@ -24,6 +24,7 @@ from aurora_prep.pipelines.dataset import finish
 from aurora_prep.pipelines.dataset.finish import Failure, Partial
 from aurora_prep.pipelines.dataset.rereading import ChangesUnit, changes_of
 from aurora_prep.pipelines.engines.choice import tune_memory
+from aurora_prep.pipelines.plan.own_files import choice_of
 from aurora_prep.pipelines.plan.provider_limits import Slot, limit_of, slot_of
 from aurora_prep.pipelines.plan.source_plan import SourcePlan
 from aurora_prep.pipelines.plan.store_choice import address_of
@@ -79,7 +80,8 @@ def at_hand(position: int, work: Work) -> Iterator[Keyed]:
         return
     if not plan.files:
         return
-    held = holdings_of(plan.files, plan.source, work.context.contents)
+    choice = choice_of(plan.recipe)
+    held = holdings_of(plan.files, plan.source, work.context.contents, choice)
     moments: dict[str, set[tuple[int, ...]]] = {name: set() for name in plan.files}
     for (_, moment), ref in held.fields.items():
         moments[ref.file] |= blocks_at(moment, plan) & left

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from aurora_prep.manifest.ledger.records import Status
+from aurora_prep.pipelines.plan.own_files import choice_of
 from aurora_prep.pipelines.plan.source_plan import ShardTask, SourcePlan
 from aurora_prep.pipelines.plan.store_choice import wanted_of
 from aurora_prep.pipelines.reading.derived import is_derived
@@ -13,6 +14,7 @@ from aurora_prep.pipelines.reading.zarr_index import holdings_in_store
 from aurora_prep.pipelines.shard.context import Absence, RunContext
 from aurora_prep.providers.zarr_store import StoreAddress
 from aurora_prep.sources.spec import FrameKey, Variable
+from aurora_prep.sources.spec.outcome import DAMAGED
 
 
 def held_for(
@@ -21,7 +23,7 @@ def held_for(
     """What the files hold; of a Zarr store, what it holds of this shard."""
     if any(map(StoreAddress.is_address, names)):
         return holdings_in_store(names[0], plan.source, wanted_of(plan, task))
-    return holdings_of(names, plan.source, context.contents)
+    return holdings_of(names, plan.source, context.contents, choice_of(plan.recipe))
 
 
 def absent_from(
@@ -38,12 +40,28 @@ def absent_from(
         return {}, (Absence(plan.position, None, failures or lacking),) if lacking else ()
     absent = ((f, _lacking(plan, plan.variables, moment_of(f), held)) for f in task.frames)
     refused = {f: (Status.MISSING, failures or reason) for f, reason in absent if reason}
+    refused |= {f: (Status.REJECTED, why) for f, why in _contradicted(plan, task, held)}
     refused |= {f: (Status.MISSING, why) for f, why in lone.items() if f not in refused}
     if len(refused) < len(task.frames):
         return refused, ()
     return refused, tuple(
         Absence(plan.position, str(f), reason) for f, (_, reason) in refused.items()
     )
+
+
+def _contradicted(
+    plan: SourcePlan, task: ShardTask, held: Holdings
+) -> Iterator[tuple[FrameKey, str]]:
+    """Frames for one of whose places two different fields were found."""
+    if not held.conflicts:
+        return
+    wanted = [(v.path, level) for v in plan.variables for level in plan.levels_of(v)]
+    for frame in task.frames:
+        moment = moment_of(frame)
+        parts = (held.conflicts.get((place, moment)) for place in wanted)
+        found = next(filter(None, parts), None)
+        if found is not None:
+            yield frame, f"{DAMAGED}: {found[0]}: {found[2]}; {found[3]}"
 
 
 def moment_of(frame: FrameKey) -> Moment:

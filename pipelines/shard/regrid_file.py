@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,7 +14,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from aurora_prep.pipelines.reading.file_index import PRESSURE, FieldRef, sniff
+from aurora_prep.pipelines.reading.fields import PRESSURE, GribField
+from aurora_prep.pipelines.reading.file_index import sniff
 from aurora_prep.pipelines.reading.grib import read_grib, read_ranges, scan_grib
 from aurora_prep.regridding import (
     Coordinate,
@@ -146,13 +147,13 @@ def axes(target: Grid) -> dict[str, Any]:
 def from_grib(path: Path, job: Job) -> xr.Dataset:
     """All fields of a GRIB file on the target, one variable a name, level kind and grid."""
     contents = scan_grib(path)
-    groups: dict[Key, list[FieldRef]] = {}
+    groups: dict[Key, list[GribField]] = {}
     for ref in contents.fields:
         groups.setdefault((ref.name, ref.level_kind, ref.grid), []).append(ref)
     names = [str(name) for name, _, _ in groups]
     moved = xr.Dataset(coords=axes(job.target))
     partners = wind_partners(contents.fields)
-    done: dict[FieldRef, NDArray[np.float32]] = {}
+    done: dict[GribField, NDArray[np.float32]] = {}
     for (name, kind, grid), refs in groups.items():
         fields = [moved_field(ref, partners, contents.grids[ref.grid], job, done) for ref in refs]
         label = str(name) if names.count(str(name)) == 1 else f"{name}_{kind}_{grid}"
@@ -161,17 +162,17 @@ def from_grib(path: Path, job: Job) -> xr.Dataset:
     return moved
 
 
-def wind_partners(fields: tuple[FieldRef, ...]) -> dict[FieldRef, tuple[FieldRef, FieldRef]]:
+def wind_partners(fields: tuple[GribField, ...]) -> dict[GribField, tuple[GribField, GribField]]:
     """The wind, both components, that each component belongs to.
 
     Components that headers do not tell apart belong together in the order of
     the file.
     """
-    kinds: dict[Key, list[FieldRef]] = {}
+    kinds: dict[Key, list[GribField]] = {}
     for ref in fields:
         where = ref.level_kind, ref.level, ref.init_time, ref.lead_time, ref.member, ref.label
         kinds.setdefault((ref.name, ref.grid, *where), []).append(ref)
-    found: dict[FieldRef, tuple[FieldRef, FieldRef]] = {}
+    found: dict[GribField, tuple[GribField, GribField]] = {}
     for (name, *rest), refs in kinds.items():
         other = next((north for east, north in WINDS if east == name), None)
         northward = kinds.get((other, *rest), [])
@@ -182,11 +183,11 @@ def wind_partners(fields: tuple[FieldRef, ...]) -> dict[FieldRef, tuple[FieldRef
 
 
 def moved_field(
-    ref: FieldRef,
-    partners: dict[FieldRef, tuple[FieldRef, FieldRef]],
-    keys: dict[str, Any],
+    ref: GribField,
+    partners: dict[GribField, tuple[GribField, GribField]],
+    keys: Mapping[str, Any],
     job: Job,
-    done: dict[FieldRef, NDArray[np.float32]],
+    done: dict[GribField, NDArray[np.float32]],
 ) -> NDArray[np.float32]:
     """One field on the target; of a wind both components at once, one kept for later."""
     if ref in done:
@@ -203,7 +204,7 @@ def moved_field(
     return job.mover(source, nature_of(ref))(values(ref, keys))
 
 
-def values(ref: FieldRef, keys: dict[str, Any]) -> NDArray[np.float32]:
+def values(ref: GribField, keys: Mapping[str, Any]) -> NDArray[np.float32]:
     """Decoded values in rows."""
     return in_rows(read_grib(ref, read_ranges(ref)), keys)
 
@@ -211,7 +212,7 @@ def values(ref: FieldRef, keys: dict[str, Any]) -> NDArray[np.float32]:
 class _Described:
     """Grid keys, compared by identity, so that a geometry is made once a file."""
 
-    def __init__(self, keys: dict[str, Any]) -> None:
+    def __init__(self, keys: Mapping[str, Any]) -> None:
         self.keys = keys
 
     def __hash__(self) -> int:
@@ -227,7 +228,7 @@ def geometry(described: _Described) -> Geometry:
     return geometry_from_grib(described.keys)
 
 
-def nature_of(ref: FieldRef) -> Nature:
+def nature_of(ref: GribField) -> Nature:
     """Nature by parameter number, else by units."""
     known = [v for v in vars(catalogue).values() if isinstance(v, Variable)]
     for variable in known:
@@ -236,7 +237,7 @@ def nature_of(ref: FieldRef) -> Nature:
     return Nature.DIRECTION if ref.units.lower() in DEGREES else Nature.SCALAR
 
 
-def stacked(name: str, refs: list[FieldRef], fields: list[NDArray[np.float32]]) -> xr.Dataset:
+def stacked(name: str, refs: list[GribField], fields: list[NDArray[np.float32]]) -> xr.Dataset:
     """Fields of one variable along the dimensions in which they differ."""
     places: dict[str, list[Any]] = {
         "number": [ref.member for ref in refs],

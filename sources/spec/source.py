@@ -74,8 +74,14 @@ class Source:
             forecast.
         quirks: What is known to be odd, and when.
         members: Numbers of an ensemble's members, increasing; empty for what is none.
-        origins: The archive's types that fields in GRIB must be of, such as
-            ``an`` or ``fc``; empty where any will do.
+        origins: The archive's types that fields must be of, such as ``an`` or ``fc``,
+            where their headers say one; empty where any will do. The same holds of the
+            classes, streams and centres.
+        classes: The archive's classes, such as ``od``.
+        streams: The archive's streams, such as ``oper``.
+        centres: Centres that make the fields, by ecCodes' names.
+        derived: What is made of an ensemble's members, such as ``mean``; empty for what is
+            no such product.
     """
 
     name: str
@@ -94,6 +100,10 @@ class Source:
     quirks: tuple[Quirk, ...] = ()
     members: tuple[int, ...] = ()
     origins: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    streams: tuple[str, ...] = ()
+    centres: tuple[str, ...] = ("ecmf",)
+    derived: str = ""
 
     def __post_init__(self) -> None:
         where = f"Source {self.name!r}"

@@ -15,6 +15,7 @@ from aurora_prep import sources
 from aurora_prep.pipelines.reading.file_index import sniff
 from aurora_prep.pipelines.reading.harmonise import check_values, harmonise, placement_of
 from aurora_prep.pipelines.reading.match import decode, holdings_of, scan
+from aurora_prep.pipelines.reading.product import Choice
 from aurora_prep.sources.spec import (
     AuroraPrepError,
     DecodeError,
@@ -25,6 +26,8 @@ from aurora_prep.sources.spec import (
 )
 
 ERA5 = sources.load("era5")
+# Files of other products, of which what they hold is looked at all the same.
+ANY = Choice(is_any_product=True)
 FILES_AS_FORECAST = sources.load("hres_forecast")
 INDEPENDENT = """
 import json, sys
@@ -168,7 +171,7 @@ def test_packed_netcdf_equals_scaling_by_hand(real, name):
                 slice(None) if dim in ("latitude", "longitude", "lat", "lon") else None
                 for dim in variable.dimensions
             )
-            others = iter(ref.place[1:])
+            others = iter(ref.index)
             raw = variable[tuple(next(others) if part is None else part for part in window)]
             wanted = raw * np.float64(variable.scale_factor) + np.float64(variable.add_offset)
             for missing in ("_FillValue", "missing_value"):
@@ -229,17 +232,25 @@ def test_ccsds_equals_the_decode_of_wgrib2(real):
 def test_two_versions_of_a_field_are_refused(real, tmp_path):
     path = real("ifs/ifs_zt_multi_expvers.grib1")
     with pytest.raises(DecodeError) as raised:
-        holdings_of((str(path),), FILES_AS_FORECAST, tmp_path)
+        holdings_of((str(path),), FILES_AS_FORECAST, tmp_path, ANY).refuse_conflicts()
     assert "version 0001" in raised.value.args[2]
     assert "version xxyz" in raised.value.args[2]
 
 
 def test_members_of_an_ensemble_are_not_mixed(real, tmp_path):
     path = real("ifs/ifs_enfo_ztu_multi_dim.grib1")
-    source = replace(FILES_AS_FORECAST, levels=ERA5.levels, origins=())
+    held = holdings_of((str(path),), FILES_AS_FORECAST, tmp_path)
+    assert held.fields == {}
+    assert any("of stream enfo and not oper" in text for text in held.ignored)
     with pytest.raises(DecodeError) as raised:
-        holdings_of((str(path),), source, tmp_path)
+        holdings_of((str(path),), FILES_AS_FORECAST, tmp_path, ANY).refuse_conflicts()
     assert "member" in raised.value.args[2]
+    assert "members: [NUMBER]" in raised.value.args[3]
+    one = Choice(is_any_product=True, members=(2,))
+    held = holdings_of((str(path),), FILES_AS_FORECAST, tmp_path, one)
+    assert held.fields
+    assert not held.conflicts
+    assert {ref.member for ref in held.fields.values()} == {2}
 
 
 def test_fields_of_one_number_and_different_meaning_are_refused(real, tmp_path):
@@ -257,7 +268,7 @@ def test_fields_of_one_number_and_different_meaning_are_refused(real, tmp_path):
     source = replace(ERA5, natives=natives)
     path = real("cams/cams_aod_2types_2wavelengths.grib2")
     with pytest.raises(DecodeError):
-        holdings_of((str(path),), source, tmp_path)
+        holdings_of((str(path),), source, tmp_path, ANY).refuse_conflicts()
 
 
 def test_the_new_layout_of_the_climate_data_store(real, tmp_path):
@@ -287,7 +298,8 @@ def test_a_static_field_of_a_region_is_its_cut_of_the_globe(real):
 
 
 def test_pressure_and_model_levels_of_one_number(real, tmp_path):
-    held = holdings_of((str(real("ifs/t_on_different_level_types_g1g2.grib")),), ERA5, tmp_path)
+    path = real("ifs/t_on_different_level_types_g1g2.grib")
+    held = holdings_of((str(path),), ERA5, tmp_path, ANY)
     assert held.places == {("atmospheric/t", 100)}
     assert held.ignored == ("t (hybrid)",)
 
@@ -349,7 +361,7 @@ def test_malformed_files_are_refused_in_four_parts(real, tmp_path, name, kind, p
 
 def through(path, kept):
     """A file through decode, harmonise and the check of its values."""
-    held = holdings_of((str(path),), ERA5, kept)
+    held = holdings_of((str(path),), ERA5, kept, ANY)
     for key, ref in held.fields.items():
         field = on_grid(held, key)
         missing = int(np.isnan(field).sum())
@@ -377,7 +389,8 @@ def test_values_that_are_no_temperature_are_refused(real, tmp_path):
 def test_dobson_units_are_not_taken_for_kilograms(real, tmp_path):
     """Labelled kg m-2, with values of 230 to 479."""
     source = sources.load("cams_reanalysis")
-    held = holdings_of((str(real("cams/cams_gtco3_monthly_7deg.grib1")),), source, tmp_path)
+    path = real("cams/cams_gtco3_monthly_7deg.grib1")
+    held = holdings_of((str(path),), source, tmp_path, ANY)
     ozone = source.native("surface/gtco3").variable
     assert len(held.fields) == 8
     for ref in held.fields.values():

@@ -13,6 +13,7 @@ import xarray as xr
 
 from aurora_prep.pipelines.recipe import Recipe
 from aurora_prep.pipelines.run.run import Outcome, run
+from aurora_prep.sources.spec import RecipeError
 
 Times = dict[tuple[str, int | None, dt.datetime], np.ndarray]
 
@@ -147,8 +148,11 @@ def area_mean(field: np.ndarray) -> float:
 
 def test_open_data_that_starts_at_180(tmp_path: Path, real_data: Path) -> None:
     path = real_data / "ifs/ifs_oper_2t_025_20260404.grib2"
-    prepare(tmp_path, path=str(path))
+    with pytest.raises(RecipeError, match="class od and not ea"):
+        prepare(tmp_path, path=str(path))
+    prepare(tmp_path, path=str(path), accept_product=True)
     frames = store(tmp_path)
+    assert "unknown; the headers say: class od, stream oper" in frames.attrs["licence"]
     assert frames["longitude"].values[[0, -1]].tolist() == [0.0, 359.75]
     assert same_bits(frames, *by_eccodes(path)) == 1
 
@@ -163,5 +167,7 @@ def test_a_period_longer_than_the_files_is_missing_by_name(tmp_path: Path, real_
 
 
 def test_implausible_values_are_rejected_with_the_reason(tmp_path: Path, real_data: Path) -> None:
-    outcome = prepare(tmp_path, path=str(real_data / "ifs/t_analysis_and_fc_0.grib1"))
+    outcome = prepare(
+        tmp_path, path=str(real_data / "ifs/t_analysis_and_fc_0.grib1"), accept_product=True
+    )
     assert (outcome.frames, outcome.absent) == (1, 1)

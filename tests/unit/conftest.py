@@ -83,6 +83,7 @@ def grib() -> Callable[..., bytes]:
                 "iDirectionIncrementInDegrees": 45.0, "jDirectionIncrementInDegrees": 45.0,
                 "bitsPerValue": 16, "bitmapPresent": int(np.isnan(field).any()),
                 "missingValue": 9999.0,
+                **({"class": "ea"} if edition == 1 else {}),  # ERA5's; the sample is operational
                 **keys,
             }  # fmt: skip
             for key, value in whole.items():

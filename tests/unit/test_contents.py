@@ -48,7 +48,7 @@ def test_kept_notes_serve_another_process(tmp_path, raw):
     assert isinstance(again, Contents)
     ref = again.fields[1]
     assert (ref.init_time, ref.lead_time) == (datetime(2020, 1, 1), timedelta(0))
-    assert isinstance(ref.place, tuple)
+    assert isinstance(ref.ranges, tuple)
     assert read_grib(ref, read_ranges(ref))[0] == 1e5
 
 

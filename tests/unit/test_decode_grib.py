@@ -157,8 +157,9 @@ def test_two_answers_for_one_place_are_refused(tmp_path, grib, second):
     path.write_bytes(
         grib(RAMP, setLocalDefinition=1) + grib(RAMP + 5, setLocalDefinition=1, **second)
     )
+    held = holdings_of((str(path),), ERA5, tmp_path / "kept")
     with pytest.raises(DecodeError) as raised:
-        holdings_of((str(path),), ERA5, tmp_path / "kept")
+        held.refuse_conflicts()
     assert "two different fields" in raised.value.args[0]
     assert "version 0001" in raised.value.args[2]
     assert not second or "version 0002" in raised.value.args[2]

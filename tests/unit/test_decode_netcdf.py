@@ -44,7 +44,7 @@ def test_axes_by_their_names(written, time, names):
     for ref, values in zip(contents.fields, VALUES, strict=True):
         np.testing.assert_array_equal(decode(ref), values)
     (grid,) = contents.grids
-    assert (grid["latitude"], grid["longitude"]) == (LATITUDE[0], LONGITUDE[0])
+    assert (grid["latitude"], grid["longitude"]) == (tuple(LATITUDE[0]), tuple(LONGITUDE[0]))
 
 
 def test_any_order_of_axes_gives_latitude_first(written):
@@ -173,8 +173,10 @@ def test_two_other_versions_of_one_time_are_refused(tmp_path, written):
     axes = {"expver": ([2, 5], {}), "time": HOURS, **HORIZONTAL}
     values = np.stack([VALUES, VALUES + 1])
     path = written(axes, {"t2m": (tuple(axes), values, {"units": "K"})})
+    held = holdings_of((str(path),), ERA5, tmp_path / "kept")
+    assert {moment for _, moment in held.conflicts} == set(held.moments)
     with pytest.raises(DecodeError) as raised:
-        holdings_of((str(path),), ERA5, tmp_path / "kept")
+        held.refuse_conflicts()
     assert "version 5" in raised.value.args[2]
 
 

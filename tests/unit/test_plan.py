@@ -222,7 +222,7 @@ def test_own_files_of_static_fields_alone(tmp_path):
     mine = {"access": "files", "path": "*.nc", "grid": "10"}
     with pytest.raises(RecipeError) as raised:
         plan_of(tmp_path, mine)
-    assert "that changes in time" in raised.value.args[0]
+    assert "only static fields" in raised.value.args[0]
 
 
 def test_a_path_that_names_no_file(tmp_path):
