@@ -15,7 +15,8 @@ from enum import StrEnum
 from functools import cache
 from importlib import resources
 
-from aurora_prep.normalisation.statistics import FieldStatistics, Statistics
+from aurora_prep.normalisation.field_statistics import FieldStatistics
+from aurora_prep.normalisation.statistics import Statistics
 from aurora_prep.sources.spec import Kind, StatisticsError
 
 SOIL_TYPES = 7.0

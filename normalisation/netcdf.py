@@ -2,46 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from aurora_prep.normalisation.statistics import NUMBERS, FieldStatistics, Statistics
+from aurora_prep.normalisation.field_statistics import NUMBERS, FieldStatistics
 
 SAME_UNITS = "units are those of the variable; fields, count and missing are numbers"
 COUNTS = ("fields", "count", "missing")
 
 
-def dataset(statistics: Statistics) -> xr.Dataset:
+def dataset(entries: Iterable[FieldStatistics], attributes: Mapping[str, Any]) -> xr.Dataset:
     """One variable a path, dimensions ``(statistic, level)`` or ``(statistic,)``.
 
     Changes are variables of their own, such as ``atmospheric_t_change_12h``.
+
+    Args:
+        entries: Statistics of values and of changes.
+        attributes: Attributes of the whole file.
     """
     grouped: dict[str, list[FieldStatistics]] = {}
-    for entry in (*statistics.values, *statistics.differences):
+    for entry in entries:
         change = f"_change_{entry.step_hours}h" if entry.step_hours else ""
         grouped.setdefault(entry.path.replace("/", "_") + change, []).append(entry)
-    parts = [_variable(name, entries).to_dataset() for name, entries in grouped.items()]
+    parts = [_variable(name, found).to_dataset() for name, found in grouped.items()]
     merged = xr.merge(parts, join="outer", combine_attrs="drop_conflicts")
-    merged.attrs = {
-        "title": f"Statistics of {statistics.source}, split {statistics.split}",
-        "source": statistics.source,
-        "grid": statistics.grid,
-        "split": statistics.split,
-        "period_start": statistics.period[0].isoformat(),
-        "period_end": statistics.period[1].isoformat(),
-        "frames": len(statistics.frames),
-        "missing_rule": statistics.missing_rule,
-        "software_version": statistics.software_version,
-        "comment": SAME_UNITS,
-    }
+    merged.attrs = {**attributes, "comment": SAME_UNITS}
     return merged
 
 
-def to_netcdf(statistics: Statistics, path: str | Path) -> None:
-    """Write the statistics to a NetCDF file."""
-    dataset(statistics).to_netcdf(path, engine="netcdf4")
+def to_netcdf(
+    entries: Iterable[FieldStatistics], attributes: Mapping[str, Any], path: str | Path
+) -> None:
+    """Write statistics to a NetCDF file; arguments as of ``dataset``."""
+    dataset(entries, attributes).to_netcdf(path, engine="netcdf4")
 
 
 def _variable(name: str, entries: list[FieldStatistics]) -> xr.DataArray:

@@ -204,4 +204,6 @@ class Sparse(Operator):
             return
         from aurora_prep.regridding import fallback  # noqa: PLC0415  # SciPy only where needed
 
-        fallback.sparse(self, source, out, start, stop, threshold)
+        weights = self.begin, self.index, self.weight
+        matrix = fallback.sparse_matrix(*weights, source.shape[1], first, last)
+        fallback.sparse(matrix, source, out, start, stop, threshold)

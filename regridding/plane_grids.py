@@ -100,7 +100,7 @@ class Projected(Geometry):
         return quadrilaterals(*(side.reshape(x.shape) for side in self.plane.to_sphere(x, y)))
 
     def east_angle(self) -> Doubles:
-        """Angle from the grid's x direction to east, radians anticlockwise, ``shape``.
+        """Angle from east to the grid's x direction, radians anticlockwise, ``shape``.
 
         Rotating grid-relative components by it gives eastward and northward ones.
 
@@ -113,11 +113,7 @@ class Projected(Geometry):
         here = cartesian(*self.plane.to_sphere(x.ravel(), y.ravel()))
         ahead = cartesian(*self.plane.to_sphere((x + step).ravel(), y.ravel()))
         behind = cartesian(*self.plane.to_sphere((x - step).ravel(), y.ravel()))
-        along = (ahead - behind) * np.sign(step)
-        east = np.stack([-here[1], here[0], np.zeros(x.size)])
-        north = np.cross(here, east, axis=0)
-        angle = np.arctan2((along * north).sum(axis=0), (along * east).sum(axis=0))
-        return np.asarray(angle).reshape(self.shape)
+        return angle_to_east(here, (ahead - behind) * np.sign(step)).reshape(self.shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,6 +160,20 @@ class Curvilinear(Geometry):
         step = np.linalg.norm(np.diff(vectors, axis=2), axis=0)
         seam = np.linalg.norm(vectors[:, :, 0] - vectors[:, :, -1], axis=0)
         return bool(np.median(seam) < 1.5 * np.median(step))
+
+    def east_angle(self) -> Doubles:
+        """Angle from east to the direction of growing columns, radians anticlockwise, ``shape``.
+
+        Source:
+            Central differences between the neighbours in a row, one-sided at its ends.
+        """
+        vectors = cartesian(self.latitude, self.longitude)
+        if self.turns:
+            along = np.roll(vectors, -1, axis=2) - np.roll(vectors, 1, axis=2)
+        else:
+            along = np.gradient(vectors, axis=2)
+        flat = 3, self.size
+        return angle_to_east(vectors.reshape(flat), along.reshape(flat)).reshape(self.shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -232,6 +242,18 @@ def check_points(
             f"give finite {axes}-D arrays of one shape, latitudes within 90 degrees,"
             " corners one row a point",
         )
+
+
+def angle_to_east(here: Doubles, along: Doubles) -> Doubles:
+    """Angle from east to directions in space, radians anticlockwise, ``(points,)``.
+
+    Args:
+        here: Unit vectors of the points, ``(3, points)``.
+        along: Directions at the points, ``(3, points)``.
+    """
+    east = np.stack([-here[1], here[0], np.zeros(here.shape[1])])
+    north = np.cross(here, east, axis=0)
+    return np.asarray(np.arctan2((along * north).sum(axis=0), (along * east).sum(axis=0)))
 
 
 def quadrilaterals(latitude: Doubles, longitude: Doubles) -> Pair:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aurora_prep.regridding import mir
+from aurora_prep.regridding.angles import mean_direction
 from aurora_prep.regridding.axes import of_grid
 from aurora_prep.regridding.build import build
 from aurora_prep.regridding.cache import kept
 from aurora_prep.regridding.geometry import Geometry, Rectilinear, digest_of_parts
 from aurora_prep.regridding.majority import fraction, majority
 from aurora_prep.regridding.operators import Operator, Reorder
-from aurora_prep.regridding.physics import directions
 from aurora_prep.regridding.plane_grids import Curvilinear, Scattered
 from aurora_prep.sources.spec import Grid, Nature, RegridError
 
@@ -99,7 +99,12 @@ class Regridder:
         leading = field.shape[: field.ndim - len(self.source.shape)]
         out = self.result(leading, field.dtype, out)
         if self.nature is Nature.DIRECTION and self.method not in UNAVERAGED:
-            out[...] = directions(self, field, threads=threads)
+            part, plain = (replace(self, nature=n) for n in (Nature.EASTWARD, Nature.SCALAR))
+            out[...] = mean_direction(
+                lambda side: part(side, threads=threads),
+                lambda side: plain(side, threads=threads),
+                field,
+            )
             return out
         flat = np.ascontiguousarray(field).reshape(-1, self.source.size)
         self.fill(flat, out.reshape(-1, *self.target.shape), threads)

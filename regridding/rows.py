@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -96,6 +96,19 @@ class Rows(Operator):
         after = len(self.pattern) * 3 * self.columns * places
         return bool(before <= after + self.rows * self.columns * self.row_index.shape[1])
 
+    @cached_property
+    def matrices(self) -> Any:
+        """The weights as sparse matrices, for machines without numba."""
+        from aurora_prep.regridding import fallback  # noqa: PLC0415  # SciPy only where needed
+
+        patterns: list[tuple[Places, Doubles] | None] = []
+        for kind in self.pattern:
+            begin, places = self.pattern_start[kind], self.pattern_width[kind]
+            part = slice(begin, begin + places * self.columns)
+            patterns.append(None if kind < 0 else (self.index[part], self.weight[part]))
+        between = self.row_index, self.row_weight
+        return fallback.row_matrices(self.columns, self.offsets, patterns, *between)
+
     @property
     def makes_poles(self) -> bool:
         """Whether a target row needs a row at a pole that the source has not."""
@@ -115,7 +128,8 @@ class Rows(Operator):
         if not HAVE_NUMBA:
             from aurora_prep.regridding import fallback  # noqa: PLC0415
 
-            fallback.rows(self, source, out, start, stop, threshold, nature)
+            poles = self.beyond(source, self.longitude, threshold, nature)
+            fallback.rows(self.matrices, poles, source, out, start, stop, threshold)
         elif self.rows_first:
             self.run_rows_first(source, out, start, stop, threshold, nature)
         else:

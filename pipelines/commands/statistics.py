@@ -130,8 +130,6 @@ def _give(text: str, out: str | None) -> int:
 
 
 def _give_netcdf(found: list[Statistics], out: str | None) -> int:
-    from aurora_prep.normalisation.netcdf import to_netcdf
-
     if out is None or len(found) != 1:
         raise ManifestError(
             "NetCDF is written for one source, into a file",
@@ -141,7 +139,7 @@ def _give_netcdf(found: list[Statistics], out: str | None) -> int:
         )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "statistics.nc"
-        to_netcdf(found[0], path)
+        found[0].to_netcdf(path)
         durable.put(out, path.read_bytes())
     return 0
 

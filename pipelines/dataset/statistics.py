@@ -14,7 +14,6 @@ from aurora_prep.manifest import durable
 from aurora_prep.manifest.ledger.records import Status
 from aurora_prep.manifest.query import Manifest
 from aurora_prep.normalisation import ShardStatistics, Statistics, finish
-from aurora_prep.normalisation.netcdf import to_netcdf
 from aurora_prep.pipelines.dataset.rereading import Frames, Held, recompute
 from aurora_prep.pipelines.plan.source_plan import SourcePlan
 from aurora_prep.pipelines.recipe import Recipe
@@ -80,7 +79,7 @@ def write_statistics(
     stem = durable.join(held.root, "statistics", held.name)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "statistics.nc"
-        to_netcdf(statistics, path)
+        statistics.to_netcdf(path)
         durable.put(f"{stem}.nc", path.read_bytes())
     durable.put(f"{stem}.json", statistics.to_json().encode())
     return statistics
