@@ -39,13 +39,35 @@ def unpack(raw: NDArray[Any], attributes: Mapping[str, Any]) -> NDArray[np.float
     values = raw.astype(np.float64)
     for key in SENTINELS:
         if key in attributes:
-            for sentinel in _sentinels(attributes[key], raw.dtype, key, wraps=bool(unsigned)):
+            for sentinel in _sentinels(
+                attributes[key], raw.dtype, key, wraps=bool(unsigned) and key == "_FillValue"
+            ):
                 values[raw == sentinel] = np.nan
     if "scale_factor" in attributes:
         values *= _number(attributes["scale_factor"], "scale_factor")
     if "add_offset" in attributes:
         values += _number(attributes["add_offset"], "add_offset")
     return values
+
+
+def number_of(text: str | bytes, key: str) -> float:
+    """A number in text: as it is written, or as xarray writes it into Zarr 3.
+
+    Raises:
+        ValueError: It is none.
+    """
+    plain = text.decode("latin-1") if isinstance(text, bytes) else text
+    try:
+        return float(plain)
+    except ValueError:
+        pass
+    try:
+        data = base64.b64decode(plain, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ValueError(f"{key} is {plain!r}, which is no number") from error
+    if len(data) != DOUBLE:
+        raise ValueError(f"{key} is {plain!r}, which is no number")
+    return float(struct.unpack("<d", data)[0])
 
 
 def is_packed(attributes: Mapping[str, Any]) -> bool:
@@ -65,7 +87,7 @@ def _sentinels(value: Any, dtype: np.dtype[Any], key: str, *, wraps: bool) -> li
     """
     found: list[Any] = []
     for one in np.ravel(np.asarray(_plain(value), dtype=object)).tolist():
-        number = _number(_from_text(one, key) if isinstance(one, str | bytes) else one, key)
+        number = _number(number_of(one, key) if isinstance(one, str | bytes) else one, key)
         if np.isnan(number):
             continue  # it is missing as it is
         if dtype.kind in "iu":
@@ -83,22 +105,6 @@ def _sentinels(value: Any, dtype: np.dtype[Any], key: str, *, wraps: bool) -> li
 
 def _plain(value: Any) -> Any:
     return value.tolist() if isinstance(value, np.ndarray) else value
-
-
-def _from_text(text: str | bytes, key: str) -> float:
-    """A number in text: as it is written, or as xarray writes it into Zarr 3."""
-    plain = text.decode("latin-1") if isinstance(text, bytes) else text
-    try:
-        return float(plain)
-    except ValueError:
-        pass
-    try:
-        data = base64.b64decode(plain, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise ValueError(f"{key} is {plain!r}, which is no number") from error
-    if len(data) != DOUBLE:
-        raise ValueError(f"{key} is {plain!r}, which is no number")
-    return float(struct.unpack("<d", data)[0])
 
 
 def _number(value: Any, key: str) -> float:

@@ -17,9 +17,11 @@ from zarr.abc.store import ByteRequest, Store
 from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.storage import WrapperStore
 
+from aurora_prep.providers.packing import PACKING, SENTINELS, number_of, unpack
 from aurora_prep.providers.zarr_store.address import StoreAddress
 from aurora_prep.providers.zarr_store.chunks import Chunk, ChunkMemory, Piece
 from aurora_prep.providers.zarr_store.partial import Part, Parts, Slabs
+from aurora_prep.providers.zarr_store.shard_index import ShardIndex
 from aurora_prep.sources.spec import AuroraPrepError, DecodeError, FetchError
 
 METADATA = frozenset({".zmetadata", ".zgroup", ".zarray", ".zattrs", "zarr.json"})
@@ -30,7 +32,6 @@ FLOAT32_BYTES = 4
 LARGEST = 2 * 2**30
 HORIZONTAL = frozenset({"latitude", "lat", "longitude", "lon"})
 AXES = 2  # rows and columns
-PACKING = frozenset({"scale_factor", "add_offset", "_FillValue", "missing_value"})
 
 Axis = NDArray[Any]
 
@@ -55,7 +56,13 @@ class StoreArray:
 
 
 class _StrictStore(WrapperStore[Store]):
-    """A store in which a chunk that is not there is an error, not a chunk of fill values."""
+    """A store in which a chunk that is not there is an error, not a chunk of fill values.
+
+    Attributes:
+        may_lack: Names of arrays of which a chunk of fill values need not be stored.
+    """
+
+    may_lack: frozenset[str] = frozenset()
 
     async def get(
         self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
@@ -74,7 +81,8 @@ class _StrictStore(WrapperStore[Store]):
                 f"{type(error).__name__}: {error}",
                 "try again later; look whether the bucket can be reached from this machine",
             ) from error
-        if found is None and key.rsplit("/", 1)[-1] not in METADATA:
+        is_needed = key.rsplit("/", 1)[-1] not in METADATA
+        if found is None and is_needed and key.split("/", 1)[0] not in self.may_lack:
             raise FetchError(
                 "a chunk is not in the Zarr store",
                 f"{self._store}",
@@ -115,6 +123,10 @@ class OpenStore:
             {name: _described(name, array) for name, array in members.items()}
         )
         self._members = members
+        found = {
+            name: ShardIndex.of(array, f"{address.url}, {name}") for name, array in members.items()
+        }
+        self._indices = {name: index for name, index in found.items() if index is not None}
         self._parts = Parts({name: self._slabs(name) for name in members})
 
     def axes(self) -> dict[str, Axis]:
@@ -125,13 +137,16 @@ class OpenStore:
             DecodeError: Its times make no sense.
         """
         named = [name for name, array in self.arrays.items() if array.dims == (name,)]
+        # An axis that holds nothing but its fill value, such as one time of 0, is not stored.
+        strict: Any = self._group.store
+        strict.may_lack = frozenset(named)
         try:
             raw = {
                 name: xr.Variable((name,), self._members[name][...], _plain(self.arrays[name]))
                 for name in named
             }
             decoded = xr.decode_cf(xr.Dataset(coords=raw), decode_timedelta=True)
-            return {name: decoded[name].to_numpy() for name in named}
+            return {name: _distinct(name, decoded[name].to_numpy()) for name in named}
         except AuroraPrepError:
             raise
         except Exception as error:
@@ -206,7 +221,7 @@ class OpenStore:
         array = self.arrays[name]
         horizontal = [dim in HORIZONTAL for dim in array.dims]
         is_last = all(horizontal[-AXES:]) and sum(horizontal) == AXES
-        if PACKING & set(array.attributes) or not is_last:
+        if not is_last:
             return None
         return Slabs.of(self._group.store, self._members[name])
 
@@ -214,8 +229,10 @@ class OpenStore:
         fields = part.slabs.load(part.chunk, part.positions)
         if fields is None:  # there are no blocks to choose from
             whole = self._load(name, self._window(self.arrays[name], part.start))
-            fields = whole[part.slabs.within(part.positions)]
-        return fields
+            return whole[part.slabs.within(part.positions)]
+        values = _decoded(fields, self.arrays[name].attributes)
+        values.flags.writeable = False
+        return values
 
     @staticmethod
     def _window(array: StoreArray, index: Sequence[int]) -> tuple[slice, ...]:
@@ -236,6 +253,8 @@ class OpenStore:
 
     def _load(self, name: str, window: tuple[slice, ...]) -> Chunk:
         try:
+            if (index := self._indices.get(name)) is not None:
+                index.require(window)
             raw = np.asarray(self._members[name][window])
             values = _decoded(raw, self.arrays[name].attributes)
         except AuroraPrepError:
@@ -270,13 +289,36 @@ def _memory() -> ChunkMemory:
 
 def _described(name: str, array: Any) -> StoreArray:
     attributes = dict(array.attrs)
-    if "scale_factor" in attributes and array.metadata.zarr_format == 2:  # noqa: PLR2004  the format's number
+    fill = array.fill_value
+    if array.metadata.zarr_format == 2 and fill is not None and fill == fill:  # noqa: PLR0124, PLR2004  NaN is missing as it is
         # Where xarray keeps the value of what is missing in this format.
-        attributes.setdefault("_FillValue", array.fill_value)
+        attributes["_FillValue"] = fill
+    for key in SENTINELS:
+        if isinstance(attributes.get(key), str) and array.dtype.kind in "iuf":
+            attributes[key] = _sentinel(name, attributes[key], key)
     dims = getattr(array.metadata, "dimension_names", None) or attributes.pop(DIMENSIONS, ())
     return StoreArray(
         name, tuple(map(str, dims)), array.shape, array.chunks, MappingProxyType(attributes)
     )
+
+
+def _distinct(name: str, axis: Axis) -> Axis:
+    """An axis, of which no value is there twice: what is not stored reads as fill values."""
+    if np.unique(axis).size < axis.size:
+        raise ValueError(f"axis {name} has a value twice: part of it may not be in the store")
+    return axis
+
+
+def _sentinel(name: str, text: str, key: str) -> float:
+    try:
+        return number_of(text, key)
+    except ValueError as error:
+        raise DecodeError(
+            "an attribute of the Zarr store cannot be read",
+            name,
+            str(error),
+            f"tell the store's owner: {key} must be a number, or one in base64 as xarray writes it",
+        ) from error
 
 
 def _plain(array: StoreArray) -> dict[str, Any]:
@@ -287,10 +329,4 @@ def _decoded(raw: NDArray[Any], attributes: Mapping[str, Any]) -> Chunk:
     """Values in float32: packed ones scaled in float64 and rounded once, missing ones NaN."""
     if raw.dtype == np.float32 and not PACKING & set(attributes):
         return raw
-    values = raw.astype(np.float64)
-    for key in ("_FillValue", "missing_value"):
-        if key in attributes:
-            values[raw == attributes[key]] = np.nan
-    values *= float(attributes.get("scale_factor", 1.0))
-    values += float(attributes.get("add_offset", 0.0))
-    return values.astype(np.float32)
+    return unpack(raw, attributes).astype(np.float32)
