@@ -24,6 +24,7 @@ class ServiceKind(StrEnum):
     ADS = "ads"
     MARS = "mars"
     HTTP = "http"
+    INDEX = "index"
     EMBEDDED = "embedded"
 
 
@@ -113,7 +114,7 @@ class Service:
         """The service that answers the requests of an access.
 
         Args:
-            access: Name of the access: ``cds``, ``ads``, ``mars`` or ``http``.
+            access: Name of the access: ``cds``, ``ads``, ``mars``, ``http`` or ``index``.
 
         Raises:
             CredentialsError: No service is known by that name.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -10,6 +11,7 @@ from aurora_prep.providers.credentials import Known, Service, ServiceKind
 
 # The embedded provider has every host of a tree under its name.
 EMBEDDED_PATH = "/files"
+EMBEDDED_HOSTS = "/hosts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +68,26 @@ def resolve_http(service: Service, dataset: str, *urls: str) -> tuple[HttpServic
         HttpService(first.rstrip("/"), token, variable),
         *(HttpService(url.rstrip("/"), "", variable) for url in others),
     )
+
+
+def resolve_hosts(service: Service, dataset: str, hosts: Sequence[str]) -> tuple[HttpService, ...]:
+    """Hosts of one tree of files, and what to show at their doors.
+
+    ``AURORA_PREP_<DATASET>_URL`` replaces them all, several addresses apart by commas; the
+    data set's name has underscores in place of hyphens. ``AURORA_PREP_<DATASET>_AUTHORIZATION``
+    is sent as the ``Authorization`` header to the hosts that it names, and to no others.
+
+    Args:
+        service: Whom to ask; the embedded provider stands for every host.
+        dataset: The provider's name of the collection.
+        hosts: The declared addresses, the preferred one first.
+    """
+    prefix = f"AURORA_PREP_{dataset.upper().replace('-', '_')}"
+    variable = f"{prefix}_AUTHORIZATION"
+    if service.kind is ServiceKind.EMBEDDED:
+        places = (service.beside(f"{EMBEDDED_HOSTS}/{n}/{dataset}") for n in range(len(hosts)))
+        return tuple(HttpService(place, "", variable) for place in places)
+    own = os.environ.get(f"{prefix}_URL", "")
+    shown = os.environ.get(variable, "") if own else ""
+    addresses = [text.strip() for text in own.split(",") if text.strip()] or hosts
+    return tuple(HttpService(one.rstrip("/"), shown, variable) for one in addresses)

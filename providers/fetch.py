@@ -13,6 +13,7 @@ from pathlib import Path
 from aurora_prep.providers import cds, http, mars
 from aurora_prep.providers.cache import Cache, CachedFile
 from aurora_prep.providers.credentials import Service
+from aurora_prep.providers.indexed import client as indexed
 from aurora_prep.providers.locks import locked
 from aurora_prep.providers.progress import Progress, Step, Watch, nobody
 from aurora_prep.providers.retry import Policy
@@ -25,6 +26,7 @@ DOWNLOADS = {
     "ads": cds.download,
     "mars": mars.download,
     "http": http.download,
+    "index": indexed.download,
 }
 VERDICT = {True: "confirmed", False: "of another kind", None: "none"}
 

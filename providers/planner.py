@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
-from aurora_prep.providers.planning import cds, http, mars
+from aurora_prep.providers.planning import cds, http, index, mars
 from aurora_prep.providers.planning.wish import Wish
-from aurora_prep.sources.spec import Cds, Http, Levels, Mars, Request, Source, Timeline
+from aurora_prep.sources.spec import Cds, Http, Index, Levels, Mars, Request, Source, Timeline
 
 
 def plan_requests(
     source: Source,
-    access: Cds | Mars | Http,
+    access: Cds | Mars | Http | Index,
     timeline: Timeline,
     paths: Sequence[str],
     levels: Levels,
     *,
     lead_times: tuple[timedelta, ...] = (timedelta(0),),
+    members: tuple[int, ...] = (),
     data_format: str = "grib",
     synthetic: bool = False,
 ) -> Iterator[Request]:
@@ -25,11 +26,13 @@ def plan_requests(
 
     Args:
         source: Whose data.
-        access: Who is asked: a data store, ECMWF's archive, or a tree of files.
+        access: Who is asked: a data store, ECMWF's archive, or a tree of files,
+            whole or cut by their index.
         timeline: Valid times wanted, of forecasts init times; whole hours.
         paths: ``kind/short_name`` of every variable wanted, in any order.
         levels: Pressure levels wanted of atmospheric variables.
         lead_times: Lead times wanted of each time, whole hours.
+        members: Members wanted of an ensemble.
         data_format: Format asked for, ``grib`` or ``netcdf``.
         synthetic: Whether the embedded provider will answer.
 
@@ -47,6 +50,7 @@ def plan_requests(
         paths,
         levels,
         lead_times=lead_times,
+        members=members,
         data_format=data_format,
         synthetic=synthetic,
     )
@@ -55,5 +59,7 @@ def plan_requests(
             return mars.plan(wish, access)
         case Http():
             return http.plan(wish, access)
+        case Index():
+            return index.plan(wish, access)
         case Cds():
             return cds.plan(wish, access)

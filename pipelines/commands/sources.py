@@ -7,7 +7,18 @@ from typing import Any
 
 from aurora_prep import sources
 from aurora_prep.pipelines.commands import show
-from aurora_prep.sources.spec import HOUR, Access, Cds, Files, Http, Mars, Quirk, Source, Zarr
+from aurora_prep.sources.spec import (
+    HOUR,
+    Access,
+    Cds,
+    Files,
+    Http,
+    Index,
+    Mars,
+    Quirk,
+    Source,
+    Zarr,
+)
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -101,6 +112,8 @@ def _places(access: Access) -> tuple[str, ...]:
             return tuple(dict.fromkeys(branch.place for branch in access.branches))
         case Http():
             return (access.url,)
+        case Index():
+            return tuple(dict.fromkeys(host for files in access.files for host in files.hosts))
         case Zarr():
             return tuple(store.url for store in access.stores)
         case Files():

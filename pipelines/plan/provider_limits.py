@@ -39,7 +39,12 @@ class Limit:
 
 # The stores let a user run a handful of requests and queue what is beyond.
 DEFAULT = Limit(at_once=4)
-LIMITS = {"cds": Limit(at_once=4), "ads": Limit(at_once=4), "mars": Limit(at_once=2)}
+LIMITS = {
+    "cds": Limit(at_once=4),
+    "ads": Limit(at_once=4),
+    "mars": Limit(at_once=2),
+    "index": Limit(at_once=2),  # each request has a few ranges under way
+}
 
 
 def limit_of(access: str) -> Limit:

@@ -19,6 +19,7 @@ from aurora_prep.sources.spec import (
     FrameKey,
     Grid,
     Http,
+    Index,
     Kind,
     Levels,
     Mars,
@@ -213,7 +214,9 @@ class SourcePlan:
             synthetic: Whether the embedded provider answers.
         """
         access = self.source.access(self.recipe.access)
-        if not isinstance(access, Cds | Http | Mars) or not isinstance(self.init_times, Timeline):
+        if not isinstance(access, Cds | Http | Index | Mars) or not isinstance(
+            self.init_times, Timeline
+        ):
             return iter(())
         static = () if self.static_files else self.static_paths
         paths = [path for path in (*static, *self.paths) if not is_derived(path)]
@@ -224,6 +227,7 @@ class SourcePlan:
             paths,
             self.levels,
             lead_times=self.lead_times if self.is_forecast else (timedelta(0),),
+            members=tuple(member for member in self.members if member is not None),
             data_format=self.recipe.data_format,
             synthetic=synthetic,
         )

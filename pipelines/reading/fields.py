@@ -135,4 +135,41 @@ class ZarrField(_Field):
     __str__ = _Field.__str__
 
 
-FieldRef = GribField | NetcdfField | ZarrField
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComputedField(_Field):
+    """A field that a file lacks, computed from others of it.
+
+    Attributes:
+        formula: Name of the formula, one of ``formulas.FORMULAS``.
+        inputs: What goes into it, in its order; all on one grid.
+    """
+
+    formula: str
+    inputs: tuple[FieldRef, ...]
+
+    __str__ = _Field.__str__
+
+    @classmethod
+    def of(
+        cls, inputs: tuple[FieldRef, ...], formula: str, name: str, units: str
+    ) -> ComputedField:
+        """The field made of some others, at the place and time of the first."""
+        first = inputs[0]
+        return cls(
+            file=first.file,
+            name=name,
+            units=units,
+            level_kind=first.level_kind,
+            level=first.level,
+            init_time=first.init_time,
+            lead_time=first.lead_time,
+            member=first.member,
+            label=first.label,
+            grid=first.grid,
+            headers=first.headers,
+            formula=formula,
+            inputs=inputs,
+        )
+
+
+FieldRef = GribField | NetcdfField | ZarrField | ComputedField

@@ -20,12 +20,14 @@ from aurora_prep.pipelines.reading.fields import (
     NO_TIME,
     PRESSURE,
     SURFACE,
+    ComputedField,
     FieldRef,
     GribField,
     Headers,
     NetcdfField,
 )
 from aurora_prep.pipelines.reading.file_index import FileContents, contents_of
+from aurora_prep.pipelines.reading.formulas import compute
 from aurora_prep.pipelines.reading.grib import read_grib, read_ranges, scan_grib
 from aurora_prep.pipelines.reading.grid_description import GridDescription
 from aurora_prep.pipelines.reading.netcdf import read_netcdf, scan_netcdf
@@ -36,6 +38,8 @@ from aurora_prep.sources.spec import DecodeError, Kind, Native, Product, Source
 Moment = tuple[datetime, timedelta, int | None]
 Place = tuple[str, int | None]
 Key = tuple[Place, Moment]
+# Fields that others are computed from, by parameter and by the place and time of those.
+Ingredients = dict[tuple[int, Key], FieldRef]
 FINAL, PRELIMINARY = "1", "5"  # expver of ERA5 and of ERA5T
 STATIC: Moment = (NO_TIME, timedelta(0), None)
 ANY = Choice()
@@ -133,6 +137,7 @@ def _holdings_of(
     conflicts: dict[Key, tuple[str, str, str, str]] = {}
     ignored: dict[str, None] = {}
     off_hours: dict[str, None] = {}
+    ingredients: Ingredients = {}
     for name in files:
         contents = contents_of(Path(name), kept, scan)
         grids[name] = contents.grids
@@ -141,6 +146,13 @@ def _holdings_of(
         ignored |= dict.fromkeys(skipped)
         for ref in contents.fields:
             native = matcher.native(ref)
+            made_of_it = matcher.made_of(ref)
+            for made in made_of_it if at_hand[ref.grid] and _is_wanted(ref, choice) else ():
+                if strange(source, ref, made, choice) is None:
+                    place = made.variable.path, ref.level
+                    ingredients[ref.param, (place, _moment(ref, place, source))] = ref
+            if native is None and made_of_it:
+                continue
             if native is not None and not (at_hand[ref.grid] and _is_wanted(ref, choice)):
                 continue  # the recipe says so
             if native is None or (why := strange(source, ref, native, choice)):
@@ -162,6 +174,7 @@ def _holdings_of(
                 conflicts[key] = _two(key, ref, other, grids)
             else:
                 found[key] = newer
+    found |= _computed(source, ingredients, found)
     _refuse_static(conflicts)
     said = dict.fromkeys(ref.headers for ref in found.values())
     return Holdings(found, grids, tuple(sorted(ignored)), conflicts, tuple(off_hours), tuple(said))
@@ -205,6 +218,26 @@ def _edges(grid: GridDescription) -> tuple[float, float, float, float] | None:
     return max(ends[:2]), west, min(ends[:2]), east
 
 
+def _computed(
+    source: Source, ingredients: Ingredients, found: Mapping[Key, FieldRef]
+) -> dict[Key, FieldRef]:
+    """Fields that the files lack, but hold all that they are computed from, on one grid."""
+    made: dict[Key, FieldRef] = {}
+    for key in {key for _, key in ingredients}.difference(found):
+        (path, level), (init_time, _, _) = key
+        native = source.native(path)
+        derivation = next((d for d in native.derivations if d.holds(init_time)), None)
+        if derivation is None or level is None:
+            continue
+        there = [ingredients[p, key] for p in derivation.inputs if (p, key) in ingredients]
+        on_one_grid = len({(ref.file, ref.grid) for ref in there}) == 1
+        if len(there) == len(derivation.inputs) and on_one_grid:
+            made[key] = ComputedField.of(
+                tuple(there), derivation.formula, native.variable.short_name, native.units
+            )
+    return made
+
+
 def decode(ref: FieldRef) -> NDArray[np.float32]:
     """Read one field in the order of its file.
 
@@ -216,6 +249,8 @@ def decode(ref: FieldRef) -> NDArray[np.float32]:
         DecodeError: The field cannot be read.
         FetchError: It is in a Zarr store that has not got it, or does not answer.
     """
+    if isinstance(ref, ComputedField):
+        return compute(ref.formula, [decode(one) for one in ref.inputs], ref.level or 0)
     if isinstance(ref, GribField):
         return read_grib(ref, read_ranges(ref))
     return read_netcdf(ref) if isinstance(ref, NetcdfField) else read_zarr(ref)
@@ -228,11 +263,20 @@ class _Matcher:
         self.levels = source.levels
         self.by_param: dict[tuple[int, bool], Native] = {}
         self.by_name: dict[tuple[str, bool], Native] = {}
+        self.inputs: dict[int, list[Native]] = {}
         for native in source.natives:
             on_levels = native.variable.has_levels
-            self.by_param[native.variable.param, on_levels] = native
+            for param in {number for one in native.derivations for number in one.inputs}:
+                self.inputs.setdefault(param, []).append(native)
+            self.by_param[native.number, on_levels] = native
             for name in native.fields:
                 self.by_name[name, on_levels] = native
+
+    def made_of(self, ref: FieldRef) -> list[Native]:
+        """Variables on levels that a field may be used to compute."""
+        if ref.level_kind != PRESSURE or ref.level not in self.levels:
+            return []
+        return self.inputs.get(ref.param, [])
 
     def native(self, ref: FieldRef) -> Native | None:
         """The declared variable of a field; ``None`` for what the source does not declare."""

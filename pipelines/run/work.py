@@ -107,7 +107,7 @@ def blocks_of_request(request: Request, plan: SourcePlan) -> set[tuple[int, ...]
     if any(path.startswith(f"{Kind.STATIC}/") for path, _ in request.fields):
         blocks.add(())
     if any(not path.startswith(f"{Kind.STATIC}/") for path, _ in request.fields):
-        moments = product(request.times, request.lead_times, plan.members)
+        moments = product(request.times, request.lead_times, request.members or plan.members)
         blocks |= blocks_of_moments(moments, plan)
     return blocks
 

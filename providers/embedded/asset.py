@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import threading
 import zipfile
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,6 +56,23 @@ class Asset:
     size: int
     checksum: str
     media: str
+
+
+@dataclass(frozen=True, slots=True)
+class Virtual:
+    """A file to download that is made as it is read.
+
+    Attributes:
+        size: Bytes.
+        checksum: Something that no other file has.
+        media: Its media type.
+        read: Gives the bytes from the first to before the last.
+    """
+
+    size: int
+    checksum: str
+    media: str
+    read: Callable[[int, int], bytes]
 
 
 def suits(flaw: str, selection: Selection) -> bool:

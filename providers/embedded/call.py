@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
 
-from aurora_prep.providers.embedded.asset import Asset
+from aurora_prep.providers.embedded.asset import Asset, Virtual
 from aurora_prep.providers.embedded.selection import RefusedError
 
 
@@ -28,7 +28,7 @@ class Reply:
     status: int
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
-    asset: Asset | None = None
+    asset: Asset | Virtual | None = None
     page: str | None = None
     lost: bool = False
 

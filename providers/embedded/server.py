@@ -18,6 +18,7 @@ from aurora_prep.providers.embedded.call import Call, Reply
 from aurora_prep.providers.embedded.cds import KEY, Store
 from aurora_prep.providers.embedded.faults import Faults
 from aurora_prep.providers.embedded.gcs import GcsEmulator
+from aurora_prep.providers.embedded.indexed_hosts import Hosts
 from aurora_prep.providers.embedded.mars import Archive
 from aurora_prep.providers.embedded.selection import RefusedError
 from aurora_prep.providers.embedded.transport import Exchange, Listener
@@ -32,7 +33,7 @@ LOOPBACK = "127.0.0.1"
 # The synthetic archive's newest months, fixed: an answer must not change with the clock.
 PRELIMINARY_FROM = datetime(2026, 7, 1)
 # Where the fault ``hang`` strikes: where work is asked for.
-HANGING = ("/api/retrieve", "/v1/services", "/files")
+HANGING = ("/api/retrieve", "/v1/services", "/files", "/hosts")
 REMEMBERED = 100_000
 
 
@@ -159,6 +160,7 @@ class EmbeddedProvider:
         # The data store is asked for everything that the others do not know.
         self._rooms: tuple[tuple[str, Room], ...] = (
             ("/v1/", Archive(*held, **options, queue_seconds=queue, lines=self._lines)),
+            ("/hosts/", Hosts(self._declared, self.faults, self.base)),
             ("/files/", Tree(*held, **options, lines=self._lines)),
             ("/", Store(*held, **options, queue_seconds=queue)),
         )

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Protocol
 
-from aurora_prep.providers.embedded.asset import Asset
+from aurora_prep.providers.embedded.asset import Asset, Virtual
 from aurora_prep.providers.embedded.call import Reply
 from aurora_prep.providers.embedded.faults import Faults
 
@@ -22,7 +22,7 @@ LOGGER = logging.getLogger(__name__)
 SERVER = "aurora-prep-embedded"
 NO_CONTENT = 204
 # Where the data store, the archive and the trees keep their files.
-FILES = ("/cache/", "/v1/results/", "/files/")
+FILES = ("/cache/", "/v1/results/", "/files/", "/hosts/")
 RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 
 
@@ -172,7 +172,7 @@ class Handler(QuietHandler):
             self.send_header(name, value)
         self.end_headers()
 
-    def _send_file(self, answerer: Answerer, path: str, asset: Asset) -> None:
+    def _send_file(self, answerer: Answerer, path: str, asset: Asset | Virtual) -> None:
         """A file or the part of it that is asked for."""
         headers = {"Accept-Ranges": "bytes", "ETag": f'"{asset.checksum}"'}
         # A part is of use only to who holds the rest of the same file.
@@ -190,8 +190,14 @@ class Handler(QuietHandler):
             headers["Content-Range"] = f"bytes {start}-{stop - 1}/{asset.size}"
         cut = self.command == "GET" and answerer.faults.take("cut")
         given = 0 if self.command == "HEAD" else length // 2 if cut else length
+        answerer.remember(Exchange(self.command, path, status, given, start))
+        if isinstance(asset, Virtual):
+            content = asset.read(start, start + given)
+            self._head(status, asset.media, length, headers)
+            self.wfile.write(content)
+            self.close_connection = self.close_connection or cut
+            return
         with asset.path.open("rb") as file:
-            answerer.remember(Exchange(self.command, path, status, given, start))
             self._head(status, asset.media, length, headers)
             if given:
                 self.wfile.flush()

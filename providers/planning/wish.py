@@ -32,6 +32,7 @@ class Wish:
         data_format: Format asked for, ``grib`` or ``netcdf``.
         synthetic: Whether the embedded provider will answer.
         where: The plan, for messages.
+        members: Members wanted of an ensemble; empty for what is none.
     """
 
     source: Source
@@ -42,6 +43,7 @@ class Wish:
     data_format: str
     synthetic: bool
     where: str
+    members: tuple[int, ...] = ()
 
     @classmethod
     def of(
@@ -54,6 +56,7 @@ class Wish:
         lead_times: tuple[timedelta, ...],
         data_format: str,
         synthetic: bool,
+        members: tuple[int, ...] = (),
     ) -> Wish:
         """Check what is wanted against the source.
 
@@ -89,6 +92,7 @@ class Wish:
             data_format=data_format,
             synthetic=synthetic,
             where=where,
+            members=members,
         )
 
     @property

@@ -15,6 +15,7 @@ from aurora_prep.sources.spec.access import (
     table_and_number,
 )
 from aurora_prep.sources.spec.axes import Orientation, orient
+from aurora_prep.sources.spec.derivation import Derivation
 from aurora_prep.sources.spec.dialect import Dates, Dialect
 from aurora_prep.sources.spec.errors import (
     AuroraPrepError,
@@ -42,6 +43,7 @@ from aurora_prep.sources.spec.errors import (
 )
 from aurora_prep.sources.spec.frame import HOUR, FrameKey, Timeline
 from aurora_prep.sources.spec.grid import Grid
+from aurora_prep.sources.spec.index_access import Index, IndexedFiles, IndexForm, Term
 from aurora_prep.sources.spec.levels import Levels
 from aurora_prep.sources.spec.moment import moment
 from aurora_prep.sources.spec.outcome import Stops
@@ -61,6 +63,7 @@ __all__ = [
     "DamagedError",
     "Dates",
     "DecodeError",
+    "Derivation",
     "Dialect",
     "EngineError",
     "FetchError",
@@ -70,6 +73,9 @@ __all__ = [
     "HarmoniseError",
     "Http",
     "IncompleteError",
+    "Index",
+    "IndexForm",
+    "IndexedFiles",
     "Kind",
     "Levels",
     "LicenceError",
@@ -95,6 +101,7 @@ __all__ = [
     "StatisticsError",
     "StepType",
     "Stops",
+    "Term",
     "Timeline",
     "Unit",
     "Variable",

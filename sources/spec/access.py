@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from aurora_prep.sources.spec.dialect import CLIMATE, Dialect
 from aurora_prep.sources.spec.errors import SpecError
+from aurora_prep.sources.spec.index_access import Index
 from aurora_prep.sources.spec.variable import Kind, Variable
 
 # Of parameters without a table of their own: 167 is 167.128.
@@ -324,4 +325,4 @@ class Files:
         return True
 
 
-Access = Cds | Mars | Http | Zarr | Files
+Access = Cds | Mars | Http | Index | Zarr | Files

@@ -25,6 +25,9 @@ class Request:
         fields: ``(path, level)`` of every field the answer must hold at each
             time; the level is ``None`` where there is none.
         lead_times: Lead times the answer must hold of each init time.
+        members: Members the answer must hold; empty where it holds all that were planned.
+        mirrors: Addresses that have the same, tried in this order; they do not decide the
+            answer, so they may change.
         synthetic: Whether the embedded provider answers, so that its files
             never meet those of a real one in a cache.
         addresses: Where a file of a tree is asked for, the best first; it does not
@@ -39,6 +42,8 @@ class Request:
     times: tuple[datetime, ...]
     fields: tuple[tuple[str, int | None], ...]
     lead_times: tuple[timedelta, ...] = (timedelta(0),)
+    members: tuple[int, ...] = ()
+    mirrors: tuple[str, ...] = ()
     synthetic: bool = False
     addresses: tuple[str, ...] = ()
     digest: str = field(init=False)

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from aurora_prep.sources.spec.access import Access
+from aurora_prep.sources.spec.derivation import Derivation
 from aurora_prep.sources.spec.errors import SpecError
 from aurora_prep.sources.spec.grid import Grid
 from aurora_prep.sources.spec.levels import Levels
@@ -35,6 +36,10 @@ class Native:
         fields: Its names in the provider's NetCDF files, best first.
         units: Units as written in the provider's files, GRIB or NetCDF.
         optional: Whether a recipe must name the variable to have it.
+        param: Number of the parameter in the provider's GRIB, where it is another one than
+            the variable's own: height (156) where geopotential is meant, for example.
+        derivations: How it is computed where the provider's files lack it; the first that
+            holds for a run.
     """
 
     variable: Variable
@@ -42,6 +47,8 @@ class Native:
     fields: tuple[str, ...]
     units: str
     optional: bool = False
+    param: int | None = None
+    derivations: tuple[Derivation, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.fields or self.request == "" or not self.units:
@@ -51,6 +58,11 @@ class Native:
                 f"request {self.request!r}, fields {self.fields!r}, units {self.units!r}",
                 "give the request name, at least one file name and the units",
             )
+
+    @property
+    def number(self) -> int:
+        """Number of the parameter in the provider's GRIB; 0 where it has none."""
+        return self.param or self.variable.param
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
