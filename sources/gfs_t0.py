@@ -35,6 +35,7 @@ GDEX = IndexedFiles(
     grid=Grid.regular("0.25"),
     paths=MOVING,
     end=IN_THE_CLOUD,
+    file_bytes=200_000_000,
 )
 BUCKET = IndexedFiles(
     dataset="noaa-gfs-bdp-pds",

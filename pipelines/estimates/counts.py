@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from aurora_prep.pipelines.plan.source_plan import SourcePlan
-from aurora_prep.sources.spec import HOUR, Grid, Http, Mars, Timeline, Zarr
+from aurora_prep.sources.spec import HOUR, Grid, Http, Index, Mars, Timeline, Zarr
 
 MONTHS = 12
 GAUSSIAN = re.compile(r"(?P<kind>[FON])(?P<lines>\d+)")
@@ -143,6 +143,18 @@ def delivery_of(plan: SourcePlan) -> Delivery:
             return Delivery(*_points(named, plan.source.grid), wanted, wanted)
         case _:
             return Delivery(*_points("", plan.source.grid), wanted, wanted)
+
+
+def whole_files(plan: SourcePlan) -> float:
+    """Bytes of the files that come whole for a part of them, since no index lies beside them."""
+    access = plan.source.access(plan.recipe.access)
+    if not isinstance(access, Index) or not plan.paths:
+        return 0.0
+    total = 0
+    for time in plan.init_times:
+        there = (f for f in access.files if any(f.holds(p, None, time) for p in plan.paths))
+        total += next((files.file_bytes for files in there), 0)
+    return float(total * len(plan.lead_times))
 
 
 def _points(named: str, declared: Grid) -> tuple[int, bool]:

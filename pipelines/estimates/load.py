@@ -13,6 +13,7 @@ from aurora_prep.pipelines.estimates.counts import (
     object_count,
     part_count,
     request_count,
+    whole_files,
 )
 from aurora_prep.pipelines.plan.source_plan import SourcePlan
 from aurora_prep.pipelines.recipe import NATIVE_GRID
@@ -105,7 +106,7 @@ def load_of(plan: SourcePlan, costs: Costs, *, differences: Sequence[timedelta] 
         is_fetched=not plan.files and not is_zarr,
         requests=request_count(plan),
         fields=fields,
-        download_bytes=0.0 if plan.files else downloaded,
+        download_bytes=0.0 if plan.files else max(downloaded, whole_files(plan)),
         output_bytes=stored,
         objects=object_count(plan) + parts,
         reads=plan.frames * len(plan.variables) if is_zarr else 0,

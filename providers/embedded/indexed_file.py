@@ -35,6 +35,7 @@ ON_MEAN_SEA = (151, 260074)
 EPSILON = 0.62198
 PRODUCT = 4  # the first section that a further field of a message does not share
 HALF_TURN = 180.0
+SOME_LEVEL = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,26 +162,25 @@ def _length(message: tuple[Part, ...]) -> int:
     if any(part.native is not None and part.native.variable.may_be_missing for part in message):
         return len(_message(message))
     return _usual_length(
-        len(message), first.grid, first.form, first.member is None, first.level is None
+        tuple(part.param for part in message),
+        first.grid,
+        first.form,
+        first.member,
+        first.level and SOME_LEVEL,
     )
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _usual_length(
-    fields: int,
-    grid: Grid,
-    form: IndexForm,
-    alone: bool,  # noqa: FBT001
-    flat: bool,  # noqa: FBT001
+    params: tuple[int, ...], grid: Grid, form: IndexForm, member: int | None, level: int | None
 ) -> int:
-    """Length of a message of so many fields, whatever they are: found by making one."""
-    level = None if flat else 500
-    part = Part(
-        None, RELATIVE_HUMIDITY, "", level or 500, datetime(2020, 1, 1), timedelta(0),
-        None if alone else 0, grid, form, "oper",
-    )  # fmt: skip
+    """Length of a message of some parameters, whatever its values: found by making one."""
+    start, ahead = datetime(2020, 1, 1), timedelta(0)
     values = np.linspace(1.0, 2.0, grid.rows * grid.columns)
-    return len(_joined([_packed(part, values)] * fields))
+    parts = (
+        Part(None, param, "", level, start, ahead, member, grid, form, "oper") for param in params
+    )
+    return len(_joined([_packed(part, values) for part in parts]))
 
 
 def _message(parts: tuple[Part, ...]) -> bytes:

@@ -21,7 +21,7 @@ from aurora_prep.providers.credentials_http import resolve_hosts
 from aurora_prep.providers.delivery import Delivery
 from aurora_prep.providers.indexed.host import AbsentError, Host, HostFaultError, ShutError
 from aurora_prep.providers.indexed.listing import IndexFaultError, Listing, read
-from aurora_prep.providers.indexed.messages import Head, MessageFaultError, heads, whole
+from aurora_prep.providers.indexed.messages import END, Head, MessageFaultError, heads, whole
 from aurora_prep.providers.indexed.ranges import Range, coalesce
 from aurora_prep.providers.indexed.wanted import Ask, Key
 from aurora_prep.providers.progress import Progress, Step, Watch, nobody
@@ -131,9 +131,11 @@ class _Fetch:
             instead = self._instead(first)
             self._bring(hosts, ask.files, first, instead)
             lacking = self._lacking(first)
-            if lacking and ask.secondary:
+            if lacking and ask.secondary and self.is_there:
                 self._bring(hosts, ask.secondary, lacking, [])
-            needed = [key for one in self._lacking(first) for key in instead_of(ask, one)]
+            # What is there but damaged is not computed from others: it may be whole later.
+            absent = [key for key in self._lacking(first) if key not in self.damaged]
+            needed = [key for one in absent for key in instead_of(ask, one)]
             if wanted := self._lacking(list(dict.fromkeys(needed))):
                 self._bring(hosts, ask.files, wanted, [])
         finally:
@@ -191,7 +193,7 @@ class _Fetch:
                     return True
                 try:
                     is_listed = self._by_index(host, path, left) or is_listed
-                    self.is_there = True
+                    self.is_there |= files is self.ask.files
                     break
                 except (AbsentError, ShutError, HostFaultError, IndexFaultError) as error:
                     self._note(host, path, error)
@@ -250,7 +252,7 @@ class _Fetch:
                     for message in host.messages(path):
                         self._keep_any(message, keys)
                         self._tell()
-                    self.is_there = True
+                    self.is_there |= files is self.ask.files
                 except (AbsentError, ShutError, HostFaultError) as error:
                     self._note(host, path, error)
                 else:
@@ -259,13 +261,16 @@ class _Fetch:
 
     def _keep_any(self, message: bytes, keys: Sequence[Key]) -> None:
         """Keep a message if it is of any wanted field."""
+        is_whole = message.endswith(END)
         try:
-            fields = heads(message)
+            fields = heads(message if is_whole else message[: -len(END)] + END)
         except MessageFaultError:
             return
         wanted = [k for k in self._lacking(keys) if any(self._is(head, k) for head in fields)]
-        if wanted:
+        if wanted and is_whole:
             self._write(message, wanted)
+        elif wanted:
+            self.damaged |= dict.fromkeys(wanted, "the message does not end with 7777")
 
     def _keep(self, message: bytes, keys: Sequence[Key]) -> dict[Key, str]:
         """Keep a message that must be of wanted fields; which it is not of, and why."""

@@ -13,6 +13,7 @@ from requests.adapters import HTTPAdapter
 
 from aurora_prep.providers.credentials_http import HttpService
 from aurora_prep.providers.indexed.messages import (
+    END,
     LONGEST_INDICATOR,
     MARK,
     MessageFaultError,
@@ -121,7 +122,9 @@ class Host:
             pool.shutdown(wait=True, cancel_futures=True)
 
     def messages(self, path: str) -> Iterator[bytes]:
-        """The whole messages of a file, as it comes; what lies between them is skipped.
+        """The messages of a file, as it comes; what lies between them is skipped.
+
+        A message may lack its end mark: then it is damaged.
 
         Raises:
             AbsentError: The file is not there.
@@ -139,6 +142,7 @@ class Host:
                 self.patience.check()
             if size.isdecimal() and came != int(size):
                 raise HostFaultError(f"{came} of {size} bytes came", may_pass=True)
+            yield from _taken(buffer, is_last=True)
 
     def _range(self, path: str, part: Range) -> bytes:
         """One part; the rest of the file where it has no end."""
@@ -146,6 +150,9 @@ class Host:
         with self._get(path, {"Range": f"bytes={part.start}-{last}"}) as response:
             if response.status_code != PARTIAL:
                 _check_media(response)
+                length = response.headers.get("Content-Length", "")
+                if part.start == 0 and (part.end is None or length == str(part.end)):
+                    return self._content(response)  # the part is the whole file
                 raise HostFaultError("the host does not send parts of a file", may_pass=False)
             match = SPAN.fullmatch(response.headers.get("Content-Range", ""))
             if match is None or int(match[1]) != part.start:
@@ -205,8 +212,11 @@ def _check_media(response: requests.Response) -> None:
         raise HostFaultError(f"a web page came from {response.url}{via}", may_pass=True)
 
 
-def _taken(buffer: bytearray) -> Iterator[bytes]:
-    """Whole messages at the start of a buffer, which are taken off it."""
+def _taken(buffer: bytearray, *, is_last: bool = False) -> Iterator[bytes]:
+    """Whole messages at the start of a buffer, which are taken off it.
+
+    A message without its end mark is one if another begins after it, or nothing does.
+    """
     at = 0
     while True:
         at = buffer.find(MARK, at)
@@ -224,11 +234,12 @@ def _taken(buffer: bytearray) -> Iterator[bytes]:
         if not LONGEST_INDICATOR <= length <= LONGEST_MESSAGE:
             at += 1
             continue
-        if len(buffer) - at < length:
+        if len(buffer) - at < length + len(MARK) and not is_last:
             del buffer[:at]
             return
         message = bytes(buffer[at : at + length])
-        if message.endswith(b"7777"):
+        beyond = bytes(buffer[at + length : at + length + len(MARK)])
+        if message.endswith(END) or (len(message) == length and beyond in (b"", MARK)):
             yield message
             at += length
         else:

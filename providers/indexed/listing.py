@@ -8,6 +8,7 @@ holds several fields. A line of ECMWF's is JSON with ``_offset`` and ``_length``
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -91,7 +92,7 @@ def _noaa(lines: list[str], init_time: datetime) -> Listing:
             raise IndexFaultError(f"the index is of another run: {parts[2]}")
         rows.append((int(parts[1]), f"{parts[3]}:{parts[4]}", _step(parts[5])))
     starts = sorted({start for start, _, _ in rows})
-    ends: dict[int, int | None] = dict(zip(starts, [*starts[1:], None], strict=True))
+    ends: dict[int, int | None] = dict(itertools.zip_longest(starts, starts[1:]))
     spans: dict[tuple[str, int], Span] = {}
     for start, words, step in rows:
         if step is not None:

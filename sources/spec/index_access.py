@@ -69,6 +69,7 @@ class IndexedFiles:
         end: First init time that it no longer holds; ``None`` for no end.
         hours: Hours of the day it holds; empty for all.
         secondary: Patterns of the files that are asked for what these lack.
+        file_bytes: Size of a file, about, where there is no index and so all of it comes.
     """
 
     dataset: str
@@ -83,6 +84,7 @@ class IndexedFiles:
     end: datetime | None = None
     hours: tuple[int, ...] = ()
     secondary: tuple[str, ...] = ()
+    file_bytes: int = 0
 
     def __post_init__(self) -> None:
         if not self.hosts or not self.patterns or not self.paths:

@@ -57,6 +57,54 @@ SOURCE = Source(
     attribution="none",
 )
 '''
+INDEXED = '''
+"""A product that nobody offers, on two hosts: a file a lead time, cut by its index."""
+
+from datetime import datetime, timedelta
+
+from aurora_prep.sources.spec import (
+    Files, Grid, Index, IndexedFiles, IndexForm, Levels, Native, Product, Source, Term,
+)
+from aurora_prep.sources.spec.composition import GO3
+from aurora_prep.sources.spec.surface import CI
+
+SOURCE = Source(
+    name="dropped_in",
+    title="A source that was dropped in",
+    product=Product.REANALYSIS,
+    grid=Grid.regular("5"),
+    levels=Levels((50, 500)),
+    first=datetime(2010, 1, 1),
+    cadence=timedelta(hours=12),
+    natives=(
+        Native(variable=CI, request="ice", fields=("siconc",), units="(0 - 1)"),
+        Native(variable=GO3, request="ozone", fields=("go3",), units="kg kg**-1"),
+    ),
+    accesses=(
+        Index(
+            files=(
+                IndexedFiles(
+                    dataset="dropped-in-bucket",
+                    hosts=("https://one.example.org", "https://two.example.org"),
+                    patterns=("{time:%Y}/{time:%m%d}/made_up.{time:%H}.f{lead:03d}.grb",),
+                    form=IndexForm.NOAA,
+                    grid=Grid.regular("5"),
+                    paths=("surface/ci", "atmospheric/go3"),
+                ),
+            ),
+            terms=(
+                Term(path="surface/ci", words="ICEC:surface"),
+                Term(path="atmospheric/go3", words="O3MR:{level} mb"),
+            ),
+        ),
+        Files(),
+    ),
+    licence="none",
+    attribution="none",
+)
+'''
+# A day, or a time.
+REQUESTS = {"ads": 2, "index": 4}
 ENTRY = {
     "source": "dropped_in",
     "grid": "5",
@@ -64,12 +112,21 @@ ENTRY = {
 }
 
 
-@pytest.fixture
-def dropped_in(tmp_path, monkeypatch):
-    """The declaration as a file among the sources."""
+@pytest.fixture(params=[("store", "grib"), ("store", "netcdf"), ("index", "grib")], ids="-".join)
+def data_format(request, tmp_path):
+    """The declaration as a file, and a format that its provider delivers."""
+    sort, data_format = request.param
     folder = tmp_path / "sources"
     folder.mkdir()
-    (folder / "dropped_in.py").write_text(DECLARATION)
+    declaration = {"store": DECLARATION, "index": INDEXED}[sort]
+    (folder / "dropped_in.py").write_text(declaration)
+    return data_format
+
+
+@pytest.fixture
+def dropped_in(tmp_path, monkeypatch, data_format):  # noqa: ARG001  it writes the file
+    """The declaration as a file among the sources."""
+    folder = tmp_path / "sources"
     monkeypatch.setattr(sources, "__path__", [*sources.__path__, str(folder)])
     yield sources.load("dropped_in")
     sys.modules.pop("aurora_prep.sources.dropped_in")
@@ -94,7 +151,6 @@ def test_the_command_line_knows_it(capsys, recipe):
     assert (row["source"], row["frames"], row["requests"]) == ("dropped_in", 4, 4)
 
 
-@pytest.mark.parametrize("data_format", ["grib", "netcdf"])
 def test_it_is_asked_made_up_decoded_and_written(dropped_in, tmp_path, recipe, data_format):
     body = yaml.safe_load(recipe.read_text())
     body["sources"][0]["data_format"] = data_format
