@@ -111,4 +111,5 @@ SOURCE = Source(
         ),
     ),
     members=(0, 1, 2, 3, 4),
+    centres=("kwbc",),
 )

@@ -27,4 +27,5 @@ SOURCE = Source(
     attribution=ATTRIBUTION,
     notes=NOTES,
     quirks=QUIRKS,
+    centres=("kwbc",),
 )

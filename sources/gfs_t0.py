@@ -106,4 +106,5 @@ SOURCE = Source(
     attribution=ATTRIBUTION,
     notes=("Step 0 of the forecast (f000), not the file of the analysis.", *NOTES),
     quirks=QUIRKS,
+    centres=("kwbc",),
 )

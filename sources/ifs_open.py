@@ -85,4 +85,6 @@ SOURCE = Source(
         ),
     ),
     origins=("fc",),
+    classes=("od",),
+    streams=("oper", "scda"),
 )

@@ -29,4 +29,6 @@ SOURCE = Source(
         "Static fields are those of ERA5: write statics_from: era5, or name a file.",
     ),
     origins=("fc",),
+    classes=("od",),
+    streams=("oper",),
 )

@@ -14,6 +14,8 @@ SURFACE = "surface"
 # The init time of a field whose file gives no time: what does not change.
 NO_TIME = datetime.min
 INSTANT, ACCUMULATED = "instant", "accum"
+# Made of an ensemble by a centre that has no word for its members' type.
+ONE_MEMBER = "one member"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +152,7 @@ class ComputedField(_Field):
     __str__ = _Field.__str__
 
     @classmethod
-    def of(
-        cls, inputs: tuple[FieldRef, ...], formula: str, name: str, units: str
-    ) -> ComputedField:
+    def of(cls, inputs: tuple[FieldRef, ...], formula: str, name: str, units: str) -> ComputedField:
         """The field made of some others, at the place and time of the first."""
         first = inputs[0]
         return cls(

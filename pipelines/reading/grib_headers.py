@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import eccodes as ec
 
-from aurora_prep.pipelines.reading.fields import ACCUMULATED, INSTANT, Headers
+from aurora_prep.pipelines.reading.fields import ACCUMULATED, INSTANT, ONE_MEMBER, Headers
 
 # GRIB 2, code table 4.7: what was made of the members of an ensemble.
 DERIVED = {
@@ -117,5 +117,5 @@ def _ensemble(handle: int, kind: str) -> str:
             return OTHERS[template]
         is_member = template in MEMBER and not kind
         if is_member and ec.codes_get_long(handle, "numberOfForecastsInEnsemble") > 1:
-            return "one member"
+            return ONE_MEMBER
     return ""

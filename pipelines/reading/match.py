@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from aurora_prep.pipelines.reading.computed import Ingredients
 from aurora_prep.pipelines.reading.fields import (
     NO_TIME,
     PRESSURE,
@@ -38,8 +39,6 @@ from aurora_prep.sources.spec import DecodeError, Kind, Native, Product, Source
 Moment = tuple[datetime, timedelta, int | None]
 Place = tuple[str, int | None]
 Key = tuple[Place, Moment]
-# Fields that others are computed from, by parameter and by the place and time of those.
-Ingredients = dict[tuple[int, Key], FieldRef]
 FINAL, PRELIMINARY = "1", "5"  # expver of ERA5 and of ERA5T
 STATIC: Moment = (NO_TIME, timedelta(0), None)
 ANY = Choice()
@@ -137,7 +136,7 @@ def _holdings_of(
     conflicts: dict[Key, tuple[str, str, str, str]] = {}
     ignored: dict[str, None] = {}
     off_hours: dict[str, None] = {}
-    ingredients: Ingredients = {}
+    ingredients = Ingredients(source)
     for name in files:
         contents = contents_of(Path(name), kept, scan)
         grids[name] = contents.grids
@@ -146,12 +145,7 @@ def _holdings_of(
         ignored |= dict.fromkeys(skipped)
         for ref in contents.fields:
             native = matcher.native(ref)
-            made_of_it = matcher.made_of(ref)
-            for made in made_of_it if at_hand[ref.grid] and _is_wanted(ref, choice) else ():
-                if strange(source, ref, made, choice) is None:
-                    place = made.variable.path, ref.level
-                    ingredients[ref.param, (place, _moment(ref, place, source))] = ref
-            if native is None and made_of_it:
+            if _adds(ingredients, ref, choice, on_grid=at_hand[ref.grid]) and native is None:
                 continue
             if native is not None and not (at_hand[ref.grid] and _is_wanted(ref, choice)):
                 continue  # the recipe says so
@@ -174,10 +168,19 @@ def _holdings_of(
                 conflicts[key] = _two(key, ref, other, grids)
             else:
                 found[key] = newer
-    found |= _computed(source, ingredients, found)
+    found |= ingredients.computed(found)
     _refuse_static(conflicts)
     said = dict.fromkeys(ref.headers for ref in found.values())
     return Holdings(found, grids, tuple(sorted(ignored)), conflicts, tuple(off_hours), tuple(said))
+
+
+def _adds(ingredients: Ingredients, ref: FieldRef, choice: Choice, *, on_grid: bool) -> bool:
+    """Whether a field can be used to compute others; it is noted for them."""
+    natives, source = ingredients.natives(ref), ingredients.source
+    for native in natives if on_grid and _is_wanted(ref, choice) else ():
+        if strange(source, ref, native, choice) is None:
+            ingredients.add(ref, native, _moment(ref, (native.variable.path, ref.level), source))
+    return bool(natives)
 
 
 def _named(ref: FieldRef) -> str:
@@ -218,26 +221,6 @@ def _edges(grid: GridDescription) -> tuple[float, float, float, float] | None:
     return max(ends[:2]), west, min(ends[:2]), east
 
 
-def _computed(
-    source: Source, ingredients: Ingredients, found: Mapping[Key, FieldRef]
-) -> dict[Key, FieldRef]:
-    """Fields that the files lack, but hold all that they are computed from, on one grid."""
-    made: dict[Key, FieldRef] = {}
-    for key in {key for _, key in ingredients}.difference(found):
-        (path, level), (init_time, _, _) = key
-        native = source.native(path)
-        derivation = next((d for d in native.derivations if d.holds(init_time)), None)
-        if derivation is None or level is None:
-            continue
-        there = [ingredients[p, key] for p in derivation.inputs if (p, key) in ingredients]
-        on_one_grid = len({(ref.file, ref.grid) for ref in there}) == 1
-        if len(there) == len(derivation.inputs) and on_one_grid:
-            made[key] = ComputedField.of(
-                tuple(there), derivation.formula, native.variable.short_name, native.units
-            )
-    return made
-
-
 def decode(ref: FieldRef) -> NDArray[np.float32]:
     """Read one field in the order of its file.
 
@@ -263,20 +246,11 @@ class _Matcher:
         self.levels = source.levels
         self.by_param: dict[tuple[int, bool], Native] = {}
         self.by_name: dict[tuple[str, bool], Native] = {}
-        self.inputs: dict[int, list[Native]] = {}
         for native in source.natives:
             on_levels = native.variable.has_levels
-            for param in {number for one in native.derivations for number in one.inputs}:
-                self.inputs.setdefault(param, []).append(native)
             self.by_param[native.number, on_levels] = native
             for name in native.fields:
                 self.by_name[name, on_levels] = native
-
-    def made_of(self, ref: FieldRef) -> list[Native]:
-        """Variables on levels that a field may be used to compute."""
-        if ref.level_kind != PRESSURE or ref.level not in self.levels:
-            return []
-        return self.inputs.get(ref.param, [])
 
     def native(self, ref: FieldRef) -> Native | None:
         """The declared variable of a field; ``None`` for what the source does not declare."""

@@ -9,6 +9,7 @@ from aurora_prep.pipelines.reading.fields import (
     ACCUMULATED,
     INSTANT,
     NO_TIME,
+    ONE_MEMBER,
     FieldRef,
     Headers,
 )
@@ -105,7 +106,8 @@ def _ahead(source: Source, ref: FieldRef, *, is_sum: bool) -> str | None:
 
 def _derived(source: Source, said: Headers) -> str | None:
     """What a field was made of an ensemble, where the source is of something else."""
-    if said.ensemble and said.ensemble != source.derived:
+    is_member = said.ensemble == ONE_MEMBER and bool(source.members)
+    if said.ensemble and said.ensemble != source.derived and not is_member:
         return f"{said.ensemble} of an ensemble"
     return None
 

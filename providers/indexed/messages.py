@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ INDICATOR = {EDITION_1: 8, EDITION_2: 16}
 LONGEST_INDICATOR = 16
 MARK, END = b"GRIB", b"7777"
 SECTION_HEAD = 5
+STEP = re.compile(r"(\d+)(m|h|D|)")
+MINUTES = {"m": 1, "h": 60, "": 60, "D": 1440}
 DATA_SECTION, BITMAP_SECTION, REUSED_BITMAP = 7, 6, 254
 
 
@@ -109,16 +112,25 @@ def _head(message: bytes) -> Head:
             level = int(value) if value == int(value) else -1
         day, clock = ec.codes_get_long(handle, "dataDate"), ec.codes_get_long(handle, "dataTime")
         member = ec.codes_get_long(handle, "number") if _has(handle, "number") else None
-        ec.codes_set(handle, "stepUnits", 1)
         return Head(
             param=ec.codes_get_long(handle, "paramId"),
             level=level,
             init_time=datetime.strptime(f"{day:08d}{clock:04d}", "%Y%m%d%H%M"),
-            step=ec.codes_get_long(handle, "endStep"),
+            step=_hours(ec.codes_get_string(handle, "endStep")),
             member=member,
         )
     finally:
         ec.codes_release(handle)
+
+
+def _hours(text: str) -> int:
+    """A step as ecCodes writes it, in whole hours; -1 for what is none.
+
+    To ask ecCodes to convert means to set a key, which crashes on damaged messages.
+    """
+    match = STEP.fullmatch(text)
+    minutes = int(match[1]) * MINUTES[match[2]] if match else -1
+    return -1 if minutes % 60 else minutes // 60
 
 
 def _has(handle: int, key: str) -> bool:

@@ -101,6 +101,7 @@ SOURCE = Source(
     ),
     licence="none",
     attribution="none",
+    centres=("kwbc",),
 )
 '''
 # A day, or a time.
