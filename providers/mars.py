@@ -12,25 +12,29 @@ import logging
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from aurora_prep.providers.credentials import Service
-from aurora_prep.providers.credentials_mars import FIX, MarsService, resolve_mars
+from aurora_prep.providers.credentials_mars import MarsService, resolve_mars
 from aurora_prep.providers.delivery import Delivery
+from aurora_prep.providers.grib_count import message_count
+from aurora_prep.providers.mars_signs import SHORT, UNCOUNTED, Reaction, reaction_to
+from aurora_prep.providers.planning.mars import before
 from aurora_prep.providers.progress import Progress, Step, Watch, nobody
 from aurora_prep.providers.retry import Patience, Policy
-from aurora_prep.providers.trouble import FORBIDDEN, NOT_FOUND, TRANSIENT_STATUS, UNAUTHORISED
-from aurora_prep.sources.spec import CredentialsError, FetchError, Request
+from aurora_prep.sources.spec import FetchError, Request
+from aurora_prep.sources.spec.request import Body
 
 LOGGER = logging.getLogger(__name__)
 
 CLIENT = Path(__file__).with_name("mars_client.py")
-SUBMISSIONS = 2
 LOOK_SECONDS = 0.2
 FAREWELL_SECONDS = 5.0
 MOST_CHARACTERS = 600
@@ -44,9 +48,10 @@ STEPS = {
     "Transfer interrupted": Step.RETRYING,
 }
 REQUEST_ID = "Request id: "
-NO_ACCESS = ("no access to", "terms and conditions", "not authorised", "not authorized")
-# Kinds of error by which a connection, or an answer over it, was lost.
-LOST = frozenset({"OSError", "HTTPException", "AssertionError"})
+# How old days must be that are asked for without those that are not released yet.
+FRESH = (timedelta(hours=6), timedelta(days=2))
+# Days for which the archive may still be filled.
+RECENT = timedelta(days=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +69,9 @@ class _Trouble:
     status: int | None
 
     @property
-    def is_refusal(self) -> bool:
-        """Whether the user may not have this."""
-        said = self.text.lower()
-        refused = self.status in (UNAUTHORISED, FORBIDDEN)
-        return refused or any(words in said for words in NO_ACCESS)
-
-    @property
-    def is_passing(self) -> bool:
-        """Whether the same request may work a little later."""
-        if "HTTPError" in self.kinds or "RetryError" in self.kinds:
-            # A result that is gone is made again for a new request.
-            return self.status in TRANSIENT_STATUS or self.status == NOT_FOUND
-        return bool(self.kinds & LOST)
+    def found(self) -> str:
+        """What was said, for a message."""
+        return f"{self.text}, status {self.status}" if self.status else self.text
 
 
 def download(
@@ -91,9 +86,11 @@ def download(
     """Submit a request to the archive, wait for it, and download its answer.
 
     The client itself tries again after statuses 429 and 5xx and lost
-    connections, and goes on with a download that was cut. A result that has
-    expired or never arrives whole is asked for once more. Everything else
-    ends the request at once.
+    connections, and goes on with a download that was cut. What else is waited
+    for, asked again or given up, and how far a refusal reaches, is in the
+    table of ``mars_signs``. Where the last days of a request are not released
+    yet, the others are asked for. An answer that is short of fields is asked
+    for once more, unless it reaches into the last days.
 
     Args:
         request: What to ask.
@@ -105,28 +102,101 @@ def download(
 
     Raises:
         CredentialsError: No credentials, or the archive refuses them.
-        FetchError: The archive did not deliver.
+        SourceClosedError: The account has no right to this part of the archive.
+        NotYetError: Nothing of it is released yet.
+        NotArchivedError: The archive holds nothing of it.
+        NotAskedError: It could not be reached, or its queue had no room until the deadline.
+        FetchError: It did not deliver for another reason.
     """
     known = resolve_mars(service)
     where = f"{known.url}, {request.dataset}, request {request.digest[:12]}"
     patience = Patience(policy or Policy(), where, stop or threading.Event())
-    attempt = _Attempt(request, known, target, patience, watch)
-    tries = 1
-    while (trouble := attempt.run()) is not None:
-        if tries == SUBMISSIONS or not trouble.is_passing:
-            raise _failure(trouble, where, tries)
-        LOGGER.warning("%s: %s; asking again", where, trouble.text)
-        watch(Progress(request, Step.RETRYING, text=trouble.text))
-        patience.pause(patience.policy.wait(tries))
-        tries += 1
-    return Delivery(target.stat().st_size, None)
+    return _Asking(request, known, target, patience, watch).run()
+
+
+@dataclass(slots=True)
+class _Asking:
+    """A request, asked until its answer is there or nothing more can be done.
+
+    Attributes:
+        asked: What is asked now: the request, or what of it is released.
+        tries: How often each sign was met.
+    """
+
+    request: Request
+    known: MarsService
+    target: Path
+    patience: Patience
+    watch: Watch
+    asked: Request = field(init=False)
+    tries: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self.asked = self.request
+
+    def run(self) -> Delivery:
+        """Ask until the answer is on disk."""
+        submissions = 1
+        while True:
+            trouble = self._attempt().run()
+            if trouble is None:
+                if not self._is_short():
+                    return Delivery(self.target.stat().st_size, None)
+                submissions += 1
+                continue
+            reaction = reaction_to(trouble.kinds, trouble.text, trouble.status)
+            self.tries[reaction.problem] += 1
+            if not self._goes_on(reaction):
+                raise _failure(reaction, trouble, self.patience.where, submissions)
+            wait = reaction.wait * self.patience.policy.longest_wait_seconds
+            text = f"{trouble.text}; asking again" + (f" in {wait:.0f} s" if wait else "")
+            LOGGER.warning("%s: %s", self.patience.where, text)
+            self.watch(Progress(self.request, Step.RETRYING, text=text))
+            self.patience.pause(wait)
+            submissions += 1
+
+    def _attempt(self) -> _Attempt:
+        known, patience, watch = self.known, self.patience, self.watch
+        return _Attempt(self.request, self.asked.body, known, self.target, patience, watch)
+
+    def _goes_on(self, reaction: Reaction) -> bool:
+        """Whether it is asked again, and make ready what is."""
+        if reaction.trims:
+            fewer = before(self.asked, _now() - FRESH[min(self.tries[reaction.problem], 2) - 1])
+            if fewer is None:
+                return False
+            self.asked = fewer
+        elif reaction is SHORT:
+            body = {**self.asked.body, "expect": "any"}
+            self.asked = replace(self.asked, body=body)
+        return reaction.again == UNCOUNTED or self.tries[reaction.problem] <= reaction.again
+
+    def _is_short(self) -> bool:
+        """Whether the answer lacks fields that may come when it is asked for once more."""
+        asked = self.asked
+        wanted = len(asked.times) * len(asked.lead_times) * len(asked.fields)
+        came = message_count(self.target)
+        if came >= wanted:
+            return False
+        text = f"{came} of {wanted} fields came"
+        self.tries["short"] += 1
+        again = self.tries["short"] == 1 and asked.times[-1] < _now() - RECENT
+        LOGGER.warning("%s: %s%s", self.patience.where, text, "; asking again" if again else "")
+        if again:
+            self.watch(Progress(self.request, Step.RETRYING, text=text))
+        return again
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)
 
 
 @dataclass(frozen=True, slots=True)
 class _Attempt:
-    """One run of the client."""
+    """One run of the client, which asks ``body``, keywords or a text, for a request."""
 
     request: Request
+    body: Body | str
     known: MarsService
     target: Path
     patience: Patience
@@ -164,7 +234,7 @@ class _Attempt:
             "url": self.known.url,
             "key": self.known.key,
             "email": self.known.email,
-            "request": self.request.body,
+            "request": self.body,
             "target": str(self.target),
             "read_seconds": policy.read_seconds,
             "longest_wait_seconds": policy.longest_wait_seconds,
@@ -258,33 +328,6 @@ def _event(line: str) -> Mapping[str, Any]:
     return event if isinstance(event, dict) else {"said": line}
 
 
-def _failure(trouble: _Trouble, where: str, tries: int) -> FetchError:
-    status = f", status {trouble.status}" if trouble.status else ""
-    found = f"{trouble.text}{status}" + (f"; requests: {tries}" if tries > 1 else "")
-    if trouble.is_refusal:
-        return CredentialsError(
-            "ECMWF's archive does not let this account in",
-            where,
-            found,
-            f"check that the account may read the archive; {FIX}",
-        )
-    if trouble.is_passing:
-        return FetchError(
-            "ECMWF's archive cannot be reached, or does not deliver",
-            where,
-            found,
-            "check the address and the network, and run again: what has come is kept",
-        )
-    if "APIException" in trouble.kinds:
-        return FetchError(
-            "ECMWF's archive ended the request with an error",
-            where,
-            found,
-            "read the archive's reason; what it does not hold needs other times or variables",
-        )
-    return FetchError(
-        "the client of ECMWF's archive failed",
-        where,
-        found,
-        "check that ecmwf-api-client is installed and the address is that of ECMWF's web API",
-    )
+def _failure(reaction: Reaction, trouble: _Trouble, where: str, tries: int) -> FetchError:
+    found = trouble.found + (f"; requests: {tries}" if tries > 1 else "")
+    return reaction.error(reaction.problem, where, found, reaction.fix)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
 from collections.abc import Collection
@@ -39,6 +40,16 @@ class Handout:
                 asset.path.unlink(missing_ok=True)
         asset = produce(selection, flaws, self._folder, self._stop)
         self._assets[asset.path.name] = (asset, time.monotonic() + self._keep_seconds)
+        return asset
+
+    def make_text(self, text: str) -> Asset:
+        """Make a file of text."""
+        content = text.encode()
+        checksum = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        path = self._folder / f"{checksum}.txt"
+        path.write_bytes(content)
+        asset = Asset(path, len(content), checksum, "text/plain")
+        self._assets[path.name] = (asset, time.monotonic() + self._keep_seconds)
         return asset
 
     def get(self, name: str) -> Asset | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,12 @@ from aurora_prep.providers.embedded.cds import KEY, PATIENCE_SECONDS
 from aurora_prep.providers.embedded.faults import Faults
 from aurora_prep.providers.embedded.handout import Handout
 from aurora_prep.providers.embedded.jobs import ENDED, Job, JobFailedError, Queue
-from aurora_prep.providers.embedded.mars_language import NoDataError, select
+from aurora_prep.providers.embedded.mars_language import (
+    NoDataError,
+    expected_fields,
+    read_text,
+    select,
+)
 from aurora_prep.providers.embedded.mars_shelf import shelves
 from aurora_prep.providers.embedded.selection import RefusedError, Selection
 from aurora_prep.sources.spec import Source
@@ -38,6 +43,16 @@ STATES = {
     "rejected": "rejected",
 }
 USER = "synthetic"
+# Two active and twenty queued, as a user of the archive may have.
+MOST_UNFINISHED = 22
+# A field at 0.25 degrees, packed in 16 bits.
+FIELD_BYTES = 2_076_588
+# Faults by which a job fails, and what is said then.
+REASONS = {
+    "failed_job": "Invalid MARS request(s): invalid value",
+    "mars_system": "ERROR 1 (MARS_SYSTEM): Connection reset by peer",
+    "mars_restricted": "ERROR 25 (MARS_RESTRICTED_ACCESS_TO_DATA): not authorised",
+}
 
 
 class Archive:
@@ -104,6 +119,8 @@ class Archive:
         for verb, pattern, reply in self._private:
             if verb == method and (match := re.fullmatch(pattern, call.path)):
                 self._authenticate(call)
+                if self._faults.take("rate_limited"):
+                    return _too_fast()
                 if self._faults.take("busy"):
                     raise RefusedError(503, "service unavailable", "try again later")
                 return reply(call, *match.groups())
@@ -111,7 +128,7 @@ class Archive:
 
     def _authenticate(self, call: Call) -> None:
         if call.key is None or not hmac.compare_digest(call.key.encode(), KEY.encode()):
-            raise RefusedError(403, "forbidden", "Access token is not valid")
+            raise RefusedError(403, "forbidden", "invalid key: it is not valid, or has expired")
 
     # Who is asking, and what is announced
 
@@ -133,12 +150,18 @@ class Archive:
 
     def _submit(self, call: Call) -> Reply:
         if self._faults.take("too_many_requests"):
+            return _too_fast()
+        waiting = sum(job.status not in ENDED for job in self._queue.all())
+        if waiting >= MOST_UNFINISHED or self._faults.take("mars_101"):
             raise RefusedError(
-                429, "too many requests", "Number of active requests exceeded", {"Retry-After": "1"}
+                400,
+                "rejected",
+                "ERROR 101 (USER_QUEUED_LIMIT_EXCEEDED): User queued limit exceeded",
             )
-        if not isinstance(call.body, dict):
-            raise RefusedError(400, "invalid request", "Invalid MARS request(s): no request")
-        job = Job(dataset="mars", request=call.body)
+        verb, words = _words(call.body)
+        if verb == "list":
+            return self._list(call, words)
+        job = Job(dataset="mars", request=dict(words))
         job.log.append((job.created, SYNTHETIC))
         job.expired = self._faults.take("expired")
         starts = not self._faults.take("slow_queue")
@@ -146,35 +169,66 @@ class Archive:
             job.become("rejected", "the request breaks a rule of the queue")
             starts = False
         try:
-            make = self._maker(call.body, fails=starts and self._faults.take("failed_job"))
+            make = self._maker(words, self._reason(starts))
         except NoDataError as error:
             job.become("failed", str(error))
             starts, make = False, _nothing
         self._queue.submit(job, make, starts=starts)
         return self._state(call, job)
 
-    def _maker(self, request: dict[str, Any], *, fails: bool) -> Callable[[], Asset]:
+    def _list(self, call: Call, words: Mapping[str, Any]) -> Reply:
+        """What a request would bring: the text of ``output=cost``, as the result of a job."""
+        if words.get("output") != "cost":
+            raise RefusedError(400, "invalid request", "Invalid MARS request(s): list needs cost")
+        job = Job(dataset="mars", request=dict(words))
+        job.log.append((job.created, SYNTHETIC))
+        try:
+            selection = self._selected({k: v for k, v in words.items() if k != "output"})
+        except NoDataError:
+            fields = size = tapes = 0
+        else:
+            fields, size = len(selection), len(selection) * FIELD_BYTES
+            tapes = len({time.date() for time in selection.times})
+        text = f"number_of_fields={fields};size={size};number_of_tape_files={tapes};\n"
+        self._queue.submit(job, lambda: self._handout.make_text(text))
+        return self._state(call, job)
+
+    def _reason(self, starts: bool) -> str:  # noqa: FBT001  # whether the job starts at all
+        """Why a job will fail, in the archive's words; empty where it will not."""
+        for fault, text in REASONS.items():
+            if starts and self._faults.take(fault):
+                return text
+        return ""
+
+    def _selected(self, request: Mapping[str, Any]) -> Selection:
+        now = datetime.now(UTC).replace(tzinfo=None)
+        return select(
+            self._shelves,
+            request,
+            now=now,
+            preliminary_from=self._preliminary_from,
+            edition=self._edition,
+            lines=self._lines,
+            lacks_first=self._faults.take("not_archived"),
+            released=datetime.min if self._faults.take("not_released") else None,
+        )
+
+    def _maker(self, request: Mapping[str, Any], reason: str) -> Callable[[], Asset]:
         """What makes the result of a request.
 
         Raises:
             NoDataError: The archive does not hold it.
             RefusedError: It is not MARS.
         """
-        selection = select(
-            self._shelves,
-            request,
-            now=datetime.now(UTC).replace(tzinfo=None),
-            preliminary_from=self._preliminary_from,
-            edition=self._edition,
-            lines=self._lines,
-            lacks_first=self._faults.take("not_archived"),
-        )
+        selection = self._selected(request)
+        if self._faults.take("mars_89_partial"):
+            raise expected_fields(len(selection), len(selection) - 1)
         flaws = [f for f in FLAWS if suits(f, selection) and self._faults.take(f)]
-        return lambda: self._made(selection, flaws, fails=fails)
+        return lambda: self._made(selection, flaws, reason)
 
-    def _made(self, selection: Selection, flaws: Sequence[str], *, fails: bool) -> Asset:
-        if fails:
-            raise JobFailedError("ERROR 13 (MARS_TAPE): the tape drive is out of order")
+    def _made(self, selection: Selection, flaws: Sequence[str], reason: str) -> Asset:
+        if reason:
+            raise JobFailedError(reason)
         return self._handout.make(selection, flaws)
 
     def _ask(self, call: Call, job_id: str) -> Reply:
@@ -219,6 +273,28 @@ class Archive:
         if asset is None or (call.method == "GET" and self._faults.take("asset_gone")):
             raise RefusedError(404, "not found", f"{name} does not exist")
         return Reply(200, asset=asset)
+
+
+def _words(body: Any) -> tuple[str, Mapping[str, Any]]:
+    """The verb and the keywords of a request, which is an object or a text.
+
+    Raises:
+        RefusedError: It is neither.
+    """
+    if isinstance(body, dict):
+        return "retrieve", body
+    if isinstance(body, str):
+        return read_text(body)
+    raise RefusedError(400, "invalid request", "Invalid MARS request(s): no request")
+
+
+def _too_fast() -> Reply:
+    body = {
+        "message": "API rate limit exceeded.",
+        "type": "rate_limit_exceeded",
+        "documentation_url": "https://confluence.ecmwf.int/",
+    }
+    return Reply(429, body, {"Retry-After": "1"})
 
 
 def _nothing() -> Asset:

@@ -22,8 +22,11 @@ from aurora_prep.sources.spec import HOUR
 
 KEYWORDS = frozenset(
     {"class", "stream", "expver", "type", "levtype", "levelist", "param", "date", "time", "step"}
-    | {"grid", "area", "domain", "resol", "expect", "target", "format", "padding"}
+    | {"grid", "area", "domain", "resol", "expect", "target", "format", "padding", "output"}
 )
+# From the nominal time of an analysis or forecast until it can be read.
+RELEASE = timedelta(hours=5, minutes=45)
+VERBS = ("retrieve", "list")
 PLACE = ("class", "stream", "type")
 NUMBERS_OF_AREA, NUMBERS_OF_GRID = 4, 2
 
@@ -39,7 +42,30 @@ def invalid(detail: str) -> RefusedError:
 
 def expected_fields(wanted: int, got: int) -> NoDataError:
     """The error of a request that finds less than it names."""
-    return NoDataError(f"ERROR 6 (MARS_EXPECTED_FIELDS): Expected {wanted}, got {got}.")
+    return NoDataError(f"ERROR 89 (MARS_EXPECTED_FIELDS): Expected {wanted}, got {got}.")
+
+
+def not_released(time: datetime) -> NoDataError:
+    """The error of a request for what is not released yet."""
+    return NoDataError(f"Data not yet available. Scheduled for after {time + RELEASE:%H:%M:%S}")
+
+
+def read_text(text: str) -> tuple[str, dict[str, str]]:
+    """``list, class=od, ...`` as its verb and its keywords.
+
+    Raises:
+        RefusedError: It is not of that form.
+    """
+    verb, *parts = (part.strip() for part in text.split(","))
+    words = {}
+    for part in filter(None, parts):
+        keyword, equals, value = part.partition("=")
+        if not equals:
+            raise invalid(f"syntax error: {part!r}")
+        words[keyword.strip()] = value.strip()
+    if verb.lower() not in VERBS:
+        raise invalid(f"syntax error: unknown verb {verb!r}")
+    return verb.lower(), words
 
 
 def select(
@@ -51,6 +77,7 @@ def select(
     edition: int,
     lines: int | None,
     lacks_first: bool = False,
+    released: datetime | None = None,
 ) -> Selection:
     """Read a request.
 
@@ -63,10 +90,13 @@ def select(
         lines: Rows between pole and equator of every Gaussian grid, in place of
             those asked for.
         lacks_first: Whether the first of the times asked is not archived.
+        released: Nothing later than this is released; ``None`` for as usual, some hours
+            before ``now``.
 
     Raises:
         RefusedError: It is not MARS.
-        NoDataError: The archive holds nothing of it, or not all of it.
+        NoDataError: The archive holds nothing of it, or not all of it, or some of it is
+            not released yet.
     """
     words = {str(keyword).lower(): value for keyword, value in request.items()}
     if strange := sorted(set(words) - KEYWORDS):
@@ -88,7 +118,10 @@ def select(
         for day in _days(words)
         for text in _texts(words, "time", default="12")
     ]
-    times = [time for time in asked if shelf.holds(time) and time <= now]
+    times = [time for time in asked if shelf.holds(time)]
+    early = [time for time in times if time > (now - RELEASE if released is None else released)]
+    if early:
+        raise not_released(early[0])
     leads = [step * HOUR for step in steps if step * HOUR in shelf.lead_times]
     found = tuple(level for level in levels if level in shelf.levels)
     selection = Selection(

@@ -10,7 +10,7 @@ MARS/GRIB requests.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
 
@@ -162,6 +162,16 @@ class _Shelf:
             lead_times=block.leads,
             synthetic=self.wish.synthetic,
         )
+
+
+def before(request: Request, moment: datetime) -> Request | None:
+    """The same for the days that end before a moment; ``None`` where that is all or nothing."""
+    days = sorted({time.replace(hour=0) for time in request.times})
+    held = [day for day in days if day + timedelta(days=1) <= moment]
+    if not held or len(held) == len(days):
+        return None
+    times = tuple(time for time in request.times if time.replace(hour=0) in held)
+    return replace(request, body={**request.body, "date": _dates(held)}, times=times)
 
 
 def _number(variable: Variable) -> str:

@@ -313,7 +313,7 @@ def test_strangers_are_refused(key, provider):
 def test_the_client_says_what_the_archive_said(start, retrieve):
     with pytest.raises(APIException, match="no access to services/mars"):
         retrieve(start(faults=["licence"]), ANALYSIS)
-    with pytest.raises(APIException, match="MARS_TAPE"):
+    with pytest.raises(APIException, match="Invalid MARS request"):
         retrieve(start(faults=["failed_job"], gaussian_lines=8), ANALYSIS)
     with pytest.raises(APIException, match="Undefined keyword"):
         retrieve(start(), {**ANALYSIS, "moon": "full"})

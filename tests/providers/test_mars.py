@@ -8,9 +8,10 @@ import sys
 import threading
 import time
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from aurora_prep import sources
@@ -18,10 +19,23 @@ from aurora_prep.providers import mars
 from aurora_prep.providers.credentials import Service
 from aurora_prep.providers.delivery import Delivery
 from aurora_prep.providers.embedded import ALWAYS, EmbeddedProvider
+from aurora_prep.providers.grib_count import message_count
+from aurora_prep.providers.mars_signs import reaction_to
 from aurora_prep.providers.planner import plan_requests
 from aurora_prep.providers.progress import Step
 from aurora_prep.providers.retry import Policy
-from aurora_prep.sources.spec import CredentialsError, FetchError, Levels, Timeline
+from aurora_prep.sources.spec import (
+    CredentialsError,
+    FetchError,
+    IncompleteError,
+    Levels,
+    NotArchivedError,
+    NotAskedError,
+    NotYetError,
+    RequestRefusedError,
+    SourceClosedError,
+    Timeline,
+)
 
 import eccodes  # isort: skip  # after aurora_prep, which imports pyproj first
 
@@ -50,7 +64,7 @@ def asked(*hours, paths=("surface/2t",), levels=(500,)):
 def fetch(tmp_path):
     """Fetch from a provider with faults; what came, what was told, and what was asked."""
 
-    def get(*faults, request=None, policy=HASTY, stop=None, counts=None, **options):
+    def get(*faults, request=None, policy=HASTY, stop=None, counts=None, watch=None, **options):
         told = []
         with EmbeddedProvider(
             gaussian_lines=8, faults=counts or list(faults), **options
@@ -62,7 +76,7 @@ def fetch(tmp_path):
                 Service.embedded(provider.url, provider.key).towards("mars"),
                 target,
                 policy=policy,
-                watch=told.append,
+                watch=watch or told.append,
                 stop=stop,
             )
             return delivery, target, told
@@ -152,9 +166,9 @@ def test_results_that_are_always_gone_end_it(fetch):
 
 
 def test_a_failed_job_is_told_in_the_archive_s_words(fetch):
-    with pytest.raises(FetchError, match="ended the request with an error") as caught:
+    with pytest.raises(RequestRefusedError, match="rejects the request as wrong") as caught:
         fetch("failed_job")
-    assert "MARS_TAPE" in caught.value.args[2]
+    assert "Invalid MARS request(s)" in caught.value.args[2]
     assert fetch.provider.submissions == 1
 
 
@@ -163,8 +177,134 @@ def test_a_rejected_request_is_told_too(fetch):
         fetch("rejected_job")
 
 
+def test_a_full_queue_is_waited_for_and_no_try_is_counted(fetch):
+    """ERROR 101, seven times: more than any other trouble is asked again for."""
+    _, target, told = fetch(counts={"mars_101": 7})
+    assert len(messages(target)) == 2
+    assert fetch.provider.submissions == 8
+    assert any("USER_QUEUED_LIMIT_EXCEEDED" in progress.text for progress in told)
+
+
+def test_a_full_queue_until_the_deadline_is_no_statement_about_the_data(fetch):
+    with pytest.raises(FetchError, match="took too long"):
+        fetch(counts={"mars_101": ALWAYS}, policy=replace(HASTY, deadline_seconds=3.0))
+
+
+def test_the_archive_s_own_trouble_is_asked_again_three_times(fetch):
+    _, target, _ = fetch(counts={"mars_system": 3})
+    assert len(messages(target)) == 2
+    assert fetch.provider.submissions == 4
+    with pytest.raises(NotAskedError, match="failed by itself") as caught:
+        fetch(counts={"mars_system": ALWAYS})
+    assert "Connection reset by peer" in caught.value.args[2]
+    assert fetch.provider.submissions == 4
+
+
+def test_data_that_the_account_may_not_read_stop_the_source(fetch):
+    with pytest.raises(SourceClosedError, match="does not give these data") as caught:
+        fetch("mars_restricted")
+    assert "MARS_RESTRICTED_ACCESS_TO_DATA" in caught.value.args[2]
+    assert "service agreement" in caught.value.args[3]
+    assert fetch.provider.submissions == 1
+
+
+def test_what_is_not_released_is_not_yet_there(fetch):
+    """The archive names the time; a later run asks again."""
+    with pytest.raises(NotYetError) as caught:
+        fetch(counts={"not_released": ALWAYS})
+    assert "Data not yet available. Scheduled for after" in caught.value.args[2]
+    assert caught.value.word == "not_yet"
+
+
+def test_the_released_days_of_a_request_come_before_the_last_are(fetch):
+    """One unreleased time fails a request whole: it is asked again without the last days."""
+    now = datetime.now(UTC).replace(tzinfo=None, minute=0, second=0, microsecond=0)
+    today = now.replace(hour=0)
+    timeline = Timeline(today - timedelta(days=3), today + timedelta(hours=18), timedelta(hours=6))
+    requests = [
+        request
+        for request in plan_requests(
+            SOURCE, SOURCE.access("mars"), timeline, ["surface/2t"], Levels(()), synthetic=True
+        )
+        if request.times[-1] > now and len({time.date() for time in request.times}) > 2
+    ]
+    for request in requests:  # none in the first days of a month
+        _, target, told = fetch(request=request)
+        held = [time for time in request.times if time < today]
+        assert len(messages(target)) == len(held)
+        assert any("not yet available" in progress.text for progress in told)
+
+
+def test_an_answer_short_of_fields_is_asked_for_once_more(fetch):
+    """Counted at once, message by message."""
+    _, target, told = fetch("missing_message")
+    assert len(messages(target)) == 2
+    assert fetch.provider.submissions == 2
+    assert any("1 of 2 fields came" in progress.text for progress in told)
+    _, target, _ = fetch(counts={"missing_message": ALWAYS})
+    assert len(messages(target)) == 1
+    assert fetch.provider.submissions == 2
+
+
+def test_fields_that_are_expected_and_not_there_are_asked_for_once_more(fetch):
+    _, target, _ = fetch("mars_89_partial")
+    assert len(messages(target)) == 2
+    with pytest.raises(IncompleteError) as caught:
+        fetch(counts={"mars_89_partial": ALWAYS})
+    assert "ERROR 89 (MARS_EXPECTED_FIELDS): Expected 2, got 1" in caught.value.args[2]
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("ERROR 6 (MARS_EXPECTED_FIELDS): Expected 24, got 0.", NotArchivedError),
+        ("UserError: 0 message retrieved out of 48 expected", NotArchivedError),
+        ("Data not found", NotArchivedError),
+        ("ERROR 89 (MARS_EXPECTED_FIELDS): Expected 24, got 8.", IncompleteError),
+        ("Data not yet available. Scheduled for after 11:45:00", NotYetError),
+        ("User 'a@b.c' has no access to services/mars", SourceClosedError),
+        ("Your token is an invalid key", CredentialsError),
+        ("Assertion failed: handle in Field.cc", NotAskedError),
+        ("Socket read failed", NotAskedError),
+        ("MARS_CACHE_CORRUPTION", NotAskedError),
+        ("Syntax error: line 3", RequestRefusedError),
+        ("the moon is full", RequestRefusedError),
+    ],
+)
+def test_each_text_has_its_row(text, error):
+    kinds = frozenset({"APIException", "Exception"})
+    assert reaction_to(kinds, f"ecmwf.API error 1: {text}", 400).error is error
+
+
+def large_message(rows):
+    handle = eccodes.codes_grib_new_from_samples("regular_ll_sfc_grib1")
+    eccodes.codes_set_long(handle, "Ni", 3600)
+    eccodes.codes_set_long(handle, "Nj", rows)
+    eccodes.codes_set_long(handle, "bitsPerValue", 16)
+    eccodes.codes_set_values(handle, np.random.default_rng(1).normal(size=3600 * rows))
+    content = eccodes.codes_get_message(handle)
+    eccodes.codes_release(handle)
+    return content
+
+
+def test_messages_are_counted_by_their_heads(fetch, tmp_path):
+    """Also those above 8 MiB, whose length is told in units of 120 bytes, and past filling."""
+    _, target, _ = fetch()
+    small = target.read_bytes()
+    large, huge = large_message(1301), large_message(2601)
+    assert 1 << 23 < len(large) < 1 << 24 < len(huge)
+    for content, count in (
+        (small, 2), (small + large + small, 5), (large * 2, 2),
+        (large + huge * 2 + small, 5), (b"", 0), (b"GRI", 0),
+        (small + b"\0" * 100 + small, 4), (b"<html>" + small, 2),
+    ):  # fmt: skip
+        path = tmp_path / "many.grib"
+        path.write_bytes(content)
+        assert message_count(path) == count
+
+
 def test_what_is_not_archived_is_left_out(fetch):
-    _, target, _ = fetch("not_archived")
+    _, target, _ = fetch(counts={"not_archived": ALWAYS})
     assert [m["dataTime"] for m in messages(target)] == [600]
 
 
@@ -175,7 +315,7 @@ def test_nothing_archived_is_an_error_of_the_archive(fetch):
 
 
 def test_an_account_without_the_archive_is_refused(fetch):
-    with pytest.raises(CredentialsError, match="does not let this account in") as caught:
+    with pytest.raises(SourceClosedError, match="does not let this account in") as caught:
         fetch("licence")
     assert "no access to services/mars" in caught.value.args[2]
     assert len(caught.value.args) == PARTS
@@ -214,22 +354,26 @@ def test_a_service_that_hangs_is_given_up(fetch):
 
 
 def test_the_deadline_holds_in_the_queue_and_the_job_is_withdrawn(fetch):
-    policy = replace(HASTY, deadline_seconds=1.5)
+    policy = replace(HASTY, deadline_seconds=6.0)
     began = time.monotonic()
     with pytest.raises(FetchError, match="took too long"):
         fetch("slow_queue", policy=policy)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
     assert fetch.provider.requests[-1].method == "DELETE"
     assert not [thread for thread in threading.enumerate() if thread.name == "mars-listener"]
 
 
 def test_a_run_that_stops_stops_the_client(fetch):
     stop = threading.Event()
-    threading.Timer(1.0, stop.set).start()
     began = time.monotonic()
+
+    def when_queued(progress):
+        if progress.step is Step.ACCEPTED:
+            stop.set()
+
     with pytest.raises(FetchError, match="given up"):
-        fetch("slow_queue", stop=stop)
-    assert time.monotonic() - began < 10
+        fetch("slow_queue", stop=stop, watch=when_queued)
+    assert time.monotonic() - began < 30
     assert fetch.provider.requests[-1].method == "DELETE"
 
 
