@@ -207,7 +207,7 @@ ANALYSIS = {
 @pytest.mark.parametrize(
     ("access", "reason"),
     [
-        ("mars", "not in the files: "),
+        ("mars", "no field of this time is in the files"),
         ("http", "the provider does not have the file"),
     ],
 )
