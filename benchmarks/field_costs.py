@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 
 from aurora_prep.manifest import durable
 from aurora_prep.normalisation import area_weights, reduce_changes
-from aurora_prep.pipelines.engines.choice import tune_memory
+from aurora_prep.pipelines.engines.memory import tune_memory
 from aurora_prep.pipelines.reading import match
 from aurora_prep.pipelines.shard import encode
 from aurora_prep.pipelines.shard.reduce import reduce

@@ -35,7 +35,8 @@ import yaml
 
 from aurora_prep.manifest import durable
 from aurora_prep.pipelines.dataset.create import set_up_stores
-from aurora_prep.pipelines.engines.choice import tune_memory
+from aurora_prep.pipelines.engines.memory import tune_memory
+from aurora_prep.pipelines.plan import inputs
 from aurora_prep.pipelines.plan.recipe_plan import make_plan
 from aurora_prep.pipelines.reading import harmonise, match
 from aurora_prep.pipelines.recipe import Recipe
@@ -219,7 +220,7 @@ def beam_share(grib: Path, folder: Path) -> None:
     set_up_stores(place.root, [plan], recipe, place.is_synthetic)
     before = None
     for task in plan.tasks():
-        this = shard.begin_shard(plan, task, (context.RawFile(str(grib)),), place)
+        this = shard.begin_shard(plan, task, (inputs.OwnFile(str(grib)),), place)
         if before is not None:
             before.publish()
         before = this

@@ -20,6 +20,12 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     command.add_argument("--cache", metavar="URL", help="folder for raw files, here or in a bucket")
     command.add_argument(
+        "--cache-limit",
+        metavar="SIZE",
+        help="most that raw files may hold of the cache, as 200GB; they are removed after use",
+    )
+    command.add_argument("--events", metavar="FILE", help="append what happens, as JSON lines")
+    command.add_argument(
         "--threads", type=int, default=0, metavar="N", help="threads of a worker; default: all"
     )
     show.add_json(command)
@@ -30,6 +36,7 @@ def run(args: argparse.Namespace) -> int:
     """Run a recipe; 1 when planned frames are not written."""
     with imports.swiftly():
         from aurora_prep.pipelines.recipe import Recipe
+        from aurora_prep.pipelines.recipe.values import parse_size
         from aurora_prep.pipelines.run.run import run as run_recipe
 
     outcome = run_recipe(
@@ -38,6 +45,8 @@ def run(args: argparse.Namespace) -> int:
         embedded=args.embedded,
         beam_options=args.beam_options,
         cache=args.cache,
+        cache_limit=parse_size(args.cache_limit, "--cache-limit") if args.cache_limit else None,
+        events=args.events,
         threads=args.threads,
         show=not args.json,
     )

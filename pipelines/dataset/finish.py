@@ -20,7 +20,7 @@ from aurora_prep.pipelines.plan.recipe_plan import Plan
 from aurora_prep.pipelines.plan.source_plan import SourcePlan
 from aurora_prep.pipelines.plan.store_choice import address_of
 from aurora_prep.pipelines.shard.context import Absence, RunContext
-from aurora_prep.sources.spec import DecodeError, FetchError
+from aurora_prep.sources.spec import DecodeError, errors
 
 FORMAT, VERSION = "aurora-prep dataset", 1
 LIBRARIES = ("apache-beam", "xarray-beam", "xarray", "zarr", "numcodecs", "eccodes", "numpy")
@@ -39,7 +39,7 @@ def account(
         plan: The plan.
         context: Where the run works.
         absences: What could not be written, and why.
-        failures: The four parts of each error of a provider.
+        failures: Class and four parts of each error of a provider.
 
     Raises:
         FetchError: The provider delivered nothing at all: its first error.
@@ -49,7 +49,8 @@ def account(
     reasons = {(a.position, a.frame): a.reason for a in absences}
     compact(context.root, (planned(entry, context, reasons) for entry in plan.sources))
     if failures and not _written(context.root):
-        raise FetchError(*failures[0])
+        kind, *parts = failures[0]
+        raise getattr(errors, kind)(*parts)
     for (position, frame), reason in sorted(reasons.items(), key=str):
         if frame is None:
             entry = plan.sources[position]

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
 import importlib
-import logging
 from collections.abc import Sequence
 
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
 
 from aurora_prep.pipelines.engines import beam_options, dataflow, defaults
 from aurora_prep.sources.spec import EngineError
-
-LOGGER = logging.getLogger(__name__)
 
 LOCAL = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 PROCESSES = "aurora_prep.pipelines.engines.processes.ProcessesRunner"
@@ -28,11 +24,6 @@ REFUSED = {
     "interactiverunner": "it keeps every intermediate result",
 }
 IN_MEMORY, MULTI_PROCESSING = "in_memory", "multi_processing"
-
-# From malloc.h of glibc.
-M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -2, -3, -8
-KEPT_BYTES = 256 * 2**20
-LARGEST_MMAP_THRESHOLD = 32 * 2**20
 
 
 def options_of(given: Sequence[str]) -> PipelineOptions:
@@ -116,20 +107,3 @@ def is_in_process(options: PipelineOptions) -> bool:
     """Whether all the work is done in this very process, which can count it."""
     is_one = options.view_as(DirectOptions).direct_running_mode == IN_MEMORY
     return is_local(options) and is_one
-
-
-def tune_memory() -> None:
-    """Keep freed memory in the process, where the C library is glibc.
-
-    Fields of a few megabytes are allocated and freed all the time. By default
-    each goes back to the kernel and returns as fresh pages, which costs more
-    than the arithmetic on them.
-    """
-    try:
-        library = ctypes.CDLL("libc.so.6")
-        library.mallopt(M_MMAP_THRESHOLD, LARGEST_MMAP_THRESHOLD)
-        library.mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
-        library.mallopt(M_TOP_PAD, KEPT_BYTES // 4)
-        library.mallopt(M_ARENA_MAX, 1)  # the arenas of threads give memory back at 64 MB
-    except (OSError, AttributeError):
-        LOGGER.debug("the C library is not glibc: its allocator stays as it is")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -120,12 +121,23 @@ def contents_of(path: Path, kept: Path, scan: Callable[[Path, str], FileContents
         DecodeError: The file is damaged.
     """
     try:
-        state = path.stat()
+        note = _note_of(path, kept)
     except OSError as error:
         reason = error.strerror or str(error)
         raise DecodeError("the file cannot be read", str(path), reason, "check it") from error
+    return _remembered(path, note, scan)
+
+
+def forget_contents(path: Path, kept: Path) -> None:
+    """Remove the note of a file's contents; the file must still be there."""
+    with suppress(OSError):
+        _note_of(path, kept).unlink(missing_ok=True)
+
+
+def _note_of(path: Path, kept: Path) -> Path:
+    state = path.stat()
     name = digest_of([FORMAT, str(path.resolve()), state.st_size, state.st_mtime_ns])
-    return _remembered(path, kept / name[:2] / f"{name}.json", scan)
+    return kept / name[:2] / f"{name}.json"
 
 
 @lru_cache(maxsize=64)

@@ -18,7 +18,7 @@ from aurora_prep.pipelines.recipe.settings import (
     read_storage,
 )
 from aurora_prep.pipelines.recipe.text import load
-from aurora_prep.pipelines.recipe.values import mapping, plain, wrong
+from aurora_prep.pipelines.recipe.values import mapping, parse_size, plain, wrong
 from aurora_prep.sources.spec import digest_of
 
 
@@ -35,6 +35,7 @@ class Recipe:
         storage: How shards are written.
         base: Folder that relative globs start from.
         text: The recipe as plain JSON values, as the user gave it.
+        cache_limit: Most bytes that raw files may hold of the cache; ``None``: they are kept.
         digest: Stands for all that decides the output, and so not for where it lies.
     """
 
@@ -46,6 +47,7 @@ class Recipe:
     storage: StorageRecipe
     base: str
     text: dict[str, Any] = field(compare=False)
+    cache_limit: int | None = None
 
     @property
     def digest(self) -> str:
@@ -54,8 +56,8 @@ class Recipe:
 
     @property
     def decisive(self) -> dict[str, Any]:
-        """The recipe without the place of its output."""
-        return {key: value for key, value in self.text.items() if key != "output"}
+        """The recipe without what does not touch the output's content."""
+        return {k: v for k, v in self.text.items() if k not in ("output", "cache_limit")}
 
     def split_of(self, valid_time: datetime) -> str | None:
         """The split that holds a valid time."""
@@ -98,7 +100,7 @@ class Recipe:
             RecipeError: A key is unknown or missing, or a value makes no sense.
         """
         text = plain(text)
-        keys = ("name", "output", "sources", "splits", "statistics", "storage")
+        keys = ("name", "output", "sources", "splits", "statistics", "storage", "cache_limit")
         body = mapping(text, keys, where, needed=("name", "sources"))
         listed = body["sources"]
         if not isinstance(listed, list) or not listed:
@@ -120,4 +122,7 @@ class Recipe:
             storage=read_storage(body.get("storage"), f"{where}, storage"),
             base=os.fspath(base),
             text=text,
+            cache_limit=parse_size(body["cache_limit"], f"{where}, cache_limit")
+            if body.get("cache_limit") is not None
+            else None,
         )

@@ -14,6 +14,12 @@ from aurora_prep.sources.spec import AuroraPrepError, RecipeError, moment
 DURATION = re.compile(r"(\d+)\s*(h|d)", re.ASCII)
 MOST_DIGITS = 7
 WORDS = {"yes": True, "on": True, "no": False, "off": False}
+SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?i?b)", re.IGNORECASE | re.ASCII)
+UNITS = {"B": 1, "IB": 1} | {
+    f"{prefix}{kind}": base**power
+    for power, prefix in enumerate("KMGT", start=1)
+    for kind, base in (("B", 1000), ("IB", 1024))
+}
 
 
 def parse_time(value: Any, where: str, *, end_of_day: bool = False) -> datetime:
@@ -38,6 +44,18 @@ def parse_duration(value: Any, where: str) -> timedelta:
     if match is None or len(match[1]) > MOST_DIGITS:
         raise wrong("not a duration", where, value, "write hours or days: 6h, 1d")
     return timedelta(hours=int(match[1]) * (24 if match[2] == "d" else 1))
+
+
+def parse_size(value: Any, where: str) -> int:
+    """Read ``200 GB``, ``1.5TB`` or ``512 MiB`` as bytes.
+
+    Raises:
+        RecipeError: The value is no such size.
+    """
+    match = SIZE.fullmatch(str(value).strip())
+    if match is None or not float(match[1]):
+        raise wrong("not a size", where, value, "write a number and a unit: 200 GB, 512 MiB")
+    return int(float(match[1]) * UNITS[match[2].upper()])
 
 
 def mapping(

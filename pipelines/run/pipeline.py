@@ -1,4 +1,4 @@
-"""The whole flow on one screen."""
+"""The whole flow on one screen: units of work, made lane by lane, then statistics and finish."""
 
 from __future__ import annotations
 
@@ -8,29 +8,27 @@ import apache_beam as beam
 from apache_beam import pvalue
 
 from aurora_prep.pipelines.dataset.finish import Partial
-from aurora_prep.pipelines.plan.provider_limits import Slot
 from aurora_prep.pipelines.run.transforms import (
     ABSENT,
     FAILED,
-    Asked,
     Keyed,
-    ShardFn,
     StatisticsFn,
+    UnitsFn,
     WorkFn,
     account,
-    at_hand,
     changes,
-    fetch,
     has_companions,
-    pending_requests,
     publish,
     reduce_changes,
+    units_by_worker,
 )
 from aurora_prep.pipelines.run.work import Work
 
+Made = tuple[pvalue.PCollection, pvalue.PCollection, pvalue.PCollection]
+
 
 class Prepare(beam.PTransform):
-    """Nothing in; a dataset on the way; the number of frames that lack out.
+    """Plans the units that are left of a run, makes them, and finishes the dataset.
 
     Args:
         work: What every worker is told.
@@ -41,23 +39,16 @@ class Prepare(beam.PTransform):
         self.work = work
 
     def expand(self, begin: pvalue.PBegin) -> pvalue.PCollection:
-        """Wire the stages in the order the data flow."""
-        sources = begin | "Sources" >> beam.Create(range(len(self.work.plan.sources)))
-        fetched = (
-            sources
-            | "Requests" >> self._do(pending_requests).with_output_types(tuple[Slot, Asked])
-            | "BySlot" >> beam.GroupByKey()
-            | "Fetch" >> self._do(fetch).with_output_types(Keyed).with_outputs(FAILED, main="files")
+        """Wire the steps in the order in which a run happens."""
+        units = (
+            begin
+            | "Sources" >> beam.Create(range(len(self.work.plan.sources)))
+            | "Units" >> self._do(units_by_worker).with_output_types(Keyed)
+            | "ByLane" >> beam.GroupByKey()
         )
-        known = sources | "AtHand" >> self._do(at_hand).with_output_types(Keyed)
-        by_shard = (
-            (fetched.files, known)
-            | "References" >> beam.Flatten().with_output_types(Keyed)
-            | "ByShard" >> beam.GroupByKey()
-        )
-        partials, absent = self._shards(by_shard)
+        partials, absent, failed = self._make(units)
         statistics = partials | "Statistics" >> beam.CombinePerKey(StatisticsFn())
-        sides = map(pvalue.AsList, (statistics, absent, fetched[FAILED]))
+        sides = map(pvalue.AsList, (statistics, absent, failed))
         once = begin | "Once" >> beam.Create([None])
         accounted = once | "Account" >> beam.Map(account, *sides, work=self.work)
         if self.work.context.recipe.statistics.differences:
@@ -74,27 +65,32 @@ class Prepare(beam.PTransform):
             )
         return accounted | "Publish" >> beam.Map(publish, pvalue.AsList(statistics), work=self.work)
 
-    def _shards(self, by_shard: pvalue.PCollection) -> tuple[pvalue.PCollection, ...]:
-        """Statistics of all shards, and what is absent; those with companions come after these."""
-        if not any(entry.recipe.companions for entry in self.work.plan.sources):
-            shards = by_shard | "Shard" >> self._shard()
-            return shards.statistics, shards[ABSENT]
-        alone, beside = by_shard | "HasCompanions" >> beam.Partition(
+    def _make(self, units: pvalue.PCollection) -> Made:
+        """Statistics of all shards, frames of which nothing came, and failed requests.
+
+        Frames that need frames of another source come after those. In one process the worker
+        itself keeps that order; between workers the engine has to.
+        """
+        has_some = any(entry.recipe.companions for entry in self.work.plan.sources)
+        if self.work.context.is_one_process or not has_some:
+            made = units | "Make" >> self._units()
+            return made.statistics, made[ABSENT], made[FAILED]
+        alone, beside = units | "HasCompanions" >> beam.Partition(
             has_companions,  # type: ignore[arg-type]  # Beam takes any function here
             2,
             self.work,
         )
-        first = alone | "Shard" >> self._shard()
+        first = alone | "Make" >> self._units()
         waits = map(pvalue.AsList, (first.statistics, first[ABSENT]))
-        then = beside | "ShardBeside" >> self._shard(*waits)
-        return (
-            (first.statistics, then.statistics) | "BothStatistics" >> beam.Flatten(),
-            (first[ABSENT], then[ABSENT]) | "BothAbsent" >> beam.Flatten(),
+        then = beside | "MakeBeside" >> self._units(*waits)
+        return tuple(
+            (first[tag], then[tag]) | f"Both {tag}" >> beam.Flatten()
+            for tag in ("statistics", ABSENT, FAILED)
         )
 
-    def _shard(self, *waits: pvalue.AsSideInput) -> beam.ParDo:
-        shard = beam.ParDo(ShardFn(self.work), *waits).with_output_types(Partial)
-        return shard.with_outputs(ABSENT, main="statistics")
+    def _units(self, *waits: pvalue.AsSideInput) -> beam.ParDo:
+        make = beam.ParDo(UnitsFn(self.work), *waits).with_output_types(Partial)
+        return make.with_outputs(ABSENT, FAILED, main="statistics")
 
     def _do(self, function: Callable[..., Iterable[object]]) -> beam.ParDo:
         return beam.ParDo(WorkFn(function, self.work))

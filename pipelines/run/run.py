@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
@@ -19,28 +19,27 @@ from aurora_prep.manifest import durable
 from aurora_prep.manifest.ledger.records import Status
 from aurora_prep.manifest.query import Manifest
 from aurora_prep.pipelines.dataset.create import set_up_stores
-from aurora_prep.pipelines.dataset.layout import BEGUN
-from aurora_prep.pipelines.dataset.statistics import DATASET
 from aurora_prep.pipelines.engines import dataflow, failure
-from aurora_prep.pipelines.engines.choice import is_in_process, options_of, tune_memory
+from aurora_prep.pipelines.engines.choice import is_in_process, options_of
+from aurora_prep.pipelines.engines.memory import tune_memory
 from aurora_prep.pipelines.plan.recipe_plan import Plan, make_plan
 from aurora_prep.pipelines.recipe import Recipe
+from aurora_prep.pipelines.run.answers import forget_finished
+from aurora_prep.pipelines.run.claim import alone, begin, remove
 from aurora_prep.pipelines.run.ledger_watch import LedgerWatch
 from aurora_prep.pipelines.run.pipeline import Prepare
 from aurora_prep.pipelines.run.progress import Display, counted
+from aurora_prep.pipelines.run.room import bounded, check_room, need_of
 from aurora_prep.pipelines.run.work import Work
 from aurora_prep.pipelines.shard.context import RunContext
 from aurora_prep.providers import credentials_bucket
 from aurora_prep.providers.cache import Cache, bucket_of
 from aurora_prep.providers.credentials import Service
 from aurora_prep.providers.embedded import EmbeddedProvider
-from aurora_prep.providers.locks import locked
 from aurora_prep.sources.spec import (
     AuroraPrepError,
     EngineError,
-    RecipeError,
     StatisticsError,
-    WriteError,
 )
 
 LOGGER = logging.getLogger(__name__)
@@ -78,7 +77,9 @@ def run(
     embedded: bool = False,
     beam_options: Sequence[str] = (),
     cache: str | os.PathLike[str] | None = None,
+    cache_limit: int | None = None,
     threads: int = 0,
+    events: str | os.PathLike[str] | None = None,
     show: bool = True,
 ) -> Outcome:
     """Do what a recipe says, or what is left of it.
@@ -90,7 +91,10 @@ def run(
         beam_options: Words for Beam, such as ``--runner=FlinkRunner``.
         cache: Folder for raw files, or the URL of one in a bucket, for workers that
             share no disk; the user's cache where not given.
+        cache_limit: Most bytes that raw files may hold of the cache at any time; by default
+            the recipe's, and without one raw files are kept.
         threads: Threads of a worker; 0 means one for each processor.
+        events: File to which the run's events are appended, as lines of JSON.
         show: Whether progress is shown.
 
     Raises:
@@ -117,19 +121,27 @@ def run(
         threads=threads or dataflow.threads_of(options),
         bucket=bucket_of(cache),
         credentials=credentials_bucket.chosen(),
+        is_one_process=is_in_process(options),
+        events=None if events is None else Path(events).absolute(),
     )
     plan = make_plan(recipe, context.contents)
     _check_statistics(plan)
-    with _alone(context.root):
+    with alone(context.root):
         if overwrite:
-            _remove(context.root)
-        written = _begin(context)
+            remove(context.root)
+        written = begin(context)
         if written == plan.frames:
             return Outcome(context.root, plan.frames, written, 0, plan.quirks)
         durable.sweep(context.root)
+        limit = recipe.cache_limit if cache_limit is None else cache_limit
+        work = Work(context, Service(), *_incomplete(context.root))
+        need = need_of(work, limit)
+        check_room(work, need)
         set_up_stores(context.root, plan.sources, recipe, context.is_synthetic)
         with _provider(embedded=embedded and any(not e.files for e in plan.sources)) as service:
-            work = Work(context, service, *_incomplete(context.root))
+            work = bounded(replace(work, service=service), need)
+            if limit is not None:
+                forget_finished(work)
             done = sum(len(task.frames) for entry in plan.sources for task in work.done(entry))
             with ExitStack() as stack:
                 if show:
@@ -139,44 +151,6 @@ def run(
     with Manifest.open(context.root) as manifest:
         absent = manifest.missing().num_rows
     return Outcome(context.root, plan.frames, done, absent, plan.quirks)
-
-
-@contextmanager
-def _alone(root: str) -> Iterator[None]:
-    """Keep a second run away from a local output; the lock dies with its process.
-
-    Raises:
-        WriteError: Another run writes there, or the place cannot be written.
-    """
-    folder = durable.local_path(root)
-    if folder is None:
-        yield
-        return
-
-    def refuse(_: float) -> None:
-        raise WriteError(
-            "another run writes to this output",
-            root,
-            f"{folder}.lock is held by a living process",
-            "wait for it, stop it, or give another --out",
-        )
-
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        lock = locked(folder.with_name(f"{folder.name}.lock"), waiting=refuse)
-    except OSError as error:
-        raise _unwritable(root, error) from error
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(lock)
-        except OSError as error:
-            raise _unwritable(root, error) from error
-        yield
-
-
-def _unwritable(root: str, error: OSError) -> WriteError:
-    reason = error.strerror or str(error)
-    return WriteError("the output cannot be written", root, reason, "give another --out")
 
 
 def _now() -> datetime:
@@ -233,63 +207,6 @@ def _provider(*, embedded: bool) -> Iterator[Service]:
         yield Service.embedded(provider.url, provider.key, provider.buckets)
 
 
-def _begin(context: RunContext) -> int:
-    """Claim the output for this recipe; the number of frames already written.
-
-    Raises:
-        WriteError: The output holds something else, or cannot be written.
-    """
-    place = durable.join(context.root, BEGUN)
-    claim = {
-        "recipe": context.recipe.decisive,
-        "digest": context.recipe.digest,
-        "synthetic": context.synthetic,
-    }
-    if durable.exists(place):
-        found = _claim(place)
-        if (found["digest"], found["synthetic"]) != (context.recipe.digest, context.synthetic):
-            was = "synthetic, " if found["synthetic"] else ""
-            raise WriteError(
-                "the output holds a dataset of another recipe",
-                context.root,
-                f"{was}recipe {found['digest'][:12]}, this one is {context.recipe.digest[:12]}",
-                "give another --out, or --overwrite to remove what is there",
-            )
-    elif durable.listing(context.root):
-        raise WriteError(
-            "the output is not empty and holds no dataset of ours",
-            context.root,
-            f"{durable.listing(context.root)[:5]}",
-            "give another --out, or empty the folder yourself",
-        )
-    else:
-        durable.put(place, (json.dumps(claim, indent=1, sort_keys=True) + "\n").encode())
-    if not durable.exists(durable.join(context.root, DATASET)):
-        return 0
-    with Manifest.open(context.root) as manifest:
-        return manifest.query(status=Status.WRITTEN).num_rows
-
-
-def _claim(place: str) -> dict[str, Any]:
-    """What the dataset at the output was made of.
-
-    Raises:
-        WriteError: The note is damaged.
-    """
-    text = durable.get(place)
-    try:
-        found: dict[str, Any] = json.loads(text)
-        _ = found["digest"], found["synthetic"]
-    except (ValueError, TypeError, KeyError) as error:
-        raise WriteError(
-            "the note of the dataset's recipe is damaged",
-            place,
-            f"{text[:40]!r} ({type(error).__name__})",
-            "bring the file back, give --overwrite to start anew, or another --out",
-        ) from error
-    return found
-
-
 def _incomplete(root: str) -> tuple[frozenset[str], frozenset[str]]:
     """Shards that lack frames, which providers may have by now; and those with damaged ones."""
     if not durable.exists(durable.join(root, "manifest", "index.json")):
@@ -314,22 +231,3 @@ def _check_statistics(plan: Plan) -> None:
                 f"split {split!r} and the period have no time in common",
                 "move the split or the period, or name another split",
             )
-
-
-def _remove(root: str) -> None:
-    """Remove a dataset of ours, and nothing else.
-
-    Raises:
-        RecipeError: The folder holds no dataset of ours.
-    """
-    if not durable.listing(root):
-        return
-    if not durable.exists(durable.join(root, BEGUN)):
-        raise RecipeError(
-            "--overwrite removes datasets only",
-            root,
-            f"no {BEGUN} among {durable.listing(root)[:5]}",
-            "empty the folder yourself, if that is what you want",
-        )
-    # The claim goes last: an interrupted removal can be repeated.
-    durable.clear(root, last=BEGUN)

@@ -1,4 +1,4 @@
-"""Answers of an earlier run that are short of fields: asked again when a run mends frames."""
+"""Answers that are short of fields: told at once, and asked again when a run mends frames."""
 
 from __future__ import annotations
 
@@ -30,14 +30,25 @@ def forget_short(request: Request, source: Source, cache: Cache, contents: Path)
 
 def is_whole(request: Request, answer: CachedFile, source: Source, contents: Path) -> bool:
     """Whether an answer holds every field that was asked, at every time."""
+    return not fields_lacking(request, answer, source, contents)
+
+
+def fields_lacking(request: Request, answer: CachedFile, source: Source, contents: Path) -> int:
+    """How many of the fields that a request asks are not in its answer.
+
+    Args:
+        request: What was asked.
+        answer: What came.
+        source: Whose data.
+        contents: Folder in which the contents of raw files are kept.
+    """
     files = tuple(sorted(str(member) for member in answer.members))
+    static = [field for field in request.fields if is_static(field[0])]
+    moving = [field for field in request.fields if not is_static(field[0])]
+    moments = list(product(request.times, request.lead_times, request.members or (None,)))
+    expected = [(field, STATIC) for field in static] + list(product(moving, moments))
     try:
         held = holdings_of(files, source, contents).fields
     except AuroraPrepError:
-        return False
-    static = [field for field in request.fields if is_static(field[0])]
-    moving = [field for field in request.fields if not is_static(field[0])]
-    moments = [(time, lead, None) for time, lead in product(request.times, request.lead_times)]
-    return all((field, STATIC) in held for field in static) and all(
-        (field, moment) in held for field, moment in product(moving, moments)
-    )
+        return len(expected)
+    return sum(key not in held for key in expected)

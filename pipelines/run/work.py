@@ -1,25 +1,35 @@
-"""What every worker is told, and which shards need which requests and files."""
+"""Work: what every worker is told, and the units of work that are left of a run."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import product
-
-import xarray_beam as xbeam
 
 from aurora_prep.manifest import durable
 from aurora_prep.manifest.ledger.parts import finished, part_url
+from aurora_prep.pipelines.plan.inputs import NotDelivered, OwnFile, Store
+from aurora_prep.pipelines.plan.own_files import choice_of
 from aurora_prep.pipelines.plan.recipe_plan import Plan, make_plan
 from aurora_prep.pipelines.plan.source_plan import ShardTask, SourcePlan, blocks_of_moments
+from aurora_prep.pipelines.plan.store_choice import address_of
+from aurora_prep.pipelines.plan.units import (
+    Block,
+    Unit,
+    UnitShard,
+    blocks_of_request,
+    fetched_units,
+)
 from aurora_prep.pipelines.reading.derived import is_derived
-from aurora_prep.pipelines.reading.match import STATIC, Moment
-from aurora_prep.pipelines.shard.context import RawFile, RunContext
+from aurora_prep.pipelines.reading.match import STATIC, holdings_of
+from aurora_prep.pipelines.shard.companions import moment_beside
+from aurora_prep.pipelines.shard.context import RunContext
 from aurora_prep.providers.credentials import Service
-from aurora_prep.sources.spec import Kind, Request
+from aurora_prep.sources.spec import Request
+from aurora_prep.sources.spec.outcome import NOT_ARCHIVED
 
-ShardKey = tuple[int, xbeam.Key]
+DONE_AT_ONCE = 64  # finished shards whose statistics are read as one unit
+SOURCES_KEPT = 32  # sources whose requests a process remembers
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +54,10 @@ class Work:
         """The plan, made once in each process."""
         return _plan(self.context)
 
+    def requests(self, plan: SourcePlan) -> tuple[Request, ...]:
+        """All requests of a source in the plan's order, made once in each process."""
+        return _requests(self.context, plan.position)
+
     def companions(self, plan: SourcePlan) -> tuple[SourcePlan, ...]:
         """Plans of the sources of which every frame of this one needs a frame."""
         named = plan.recipe.companions
@@ -67,7 +81,7 @@ class Work:
             part_url(self.context.root, *name)
         )
 
-    def blocks_of(self, shards: frozenset[str], plan: SourcePlan) -> set[tuple[int, ...]]:
+    def blocks_of(self, shards: frozenset[str], plan: SourcePlan) -> set[Block]:
         """Blocks of the shards of a source among some named ``source/grid/shard``."""
         prefix = f"{plan.source.name}/{plan.grid.name}/"
         if not any(name.startswith(prefix) for name in shards):
@@ -77,8 +91,58 @@ class Work:
     def needed(self, plan: SourcePlan) -> Iterator[Request]:
         """Requests of a source that unfinished shards need, in the plan's order."""
         left = {task.block for task in self.left(plan)}
-        requests = plan.requests(synthetic=self.context.synthetic)
-        return (request for request in requests if blocks_of_request(request, plan) & left)
+        return (r for r in self.requests(plan) if blocks_of_request(r, plan) & left)
+
+    def units(self, plan: SourcePlan) -> Iterator[Unit]:
+        """The units of a source: finished shards first, then what is left, in the store's order."""
+        done = [UnitShard(task.block) for task in self.done(plan)]
+        number = 0
+        for start in range(0, len(done), DONE_AT_ONCE):
+            shards = tuple(done[start : start + DONE_AT_ONCE])
+            yield Unit(plan.position, number, shards, is_done=True)
+            number += 1
+        left = {task.block for task in self.left(plan)}
+        at_hand = self._at_hand(plan, left)
+        for shard in at_hand:
+            yield Unit(plan.position, number, (shard,))
+            number += 1
+        fetched = left - {shard.block for shard in at_hand}
+        yield from fetched_units(plan, self.requests(plan), fetched, first=number)
+
+    def waits_for(self, unit: Unit) -> frozenset[tuple[int, Block]]:
+        """Position and block of every shard of a companion that a unit's frames need."""
+        plan = self.plan.sources[unit.position]
+        frames = [frame for s in unit.shards for frame in plan.task_at(s.block).frames]
+        return frozenset(
+            (companion.position, block)
+            for companion in self.companions(plan)
+            for block in blocks_of_moments(
+                [moment_beside(frame, companion) for frame in frames], companion
+            )
+        )
+
+    def _at_hand(self, plan: SourcePlan, left: set[Block]) -> list[UnitShard]:
+        """Unfinished shards for which nothing is asked of a provider, with their inputs.
+
+        Those are shards of the user's own files, of Zarr stores, which are read in place, and
+        static fields that come from a file or need none.
+        """
+        found: dict[Block, list[OwnFile | Store | NotDelivered]] = {}
+        if () in left and plan.static_files:
+            found[()] = [OwnFile(name) for name in plan.static_files]
+        elif () in left and (all(map(is_derived, plan.static_paths)) or plan.files):
+            found[()] = []
+        if (address := address_of(plan, self.service.buckets)) is not None:
+            in_store = left - {()} if plan.static_files else left
+            found.update({block: [Store(str(address))] for block in in_store})
+        elif plan.files:
+            found.update({block: [] for block in left - {()}})
+            for name, blocks in _blocks_of_files(plan, self.context).items():
+                for block in blocks & found.keys():
+                    found[block].append(OwnFile(name))
+            for block in left - {()}:
+                found[block] = found[block] or [NotDelivered(_no_file(plan), NOT_ARCHIVED)]
+        return [UnitShard(block, at_hand=tuple(found[block])) for block in sorted(found)]
 
     def _done(self, plan: SourcePlan) -> set[str]:
         names = finished(self.context.root, plan.source.name, plan.grid.name)
@@ -86,51 +150,19 @@ class Work:
         return {name for name in names if prefix + name not in self.retried}
 
 
-def key_of(plan: SourcePlan, block: tuple[int, ...]) -> ShardKey:
-    """xarray-beam's key of a shard: the offsets of its first frame; variables when static."""
-    if not block:
-        return plan.position, xbeam.Key(vars={v.short_name for v in plan.static_variables})
-    names = [name for name, _ in plan.leading]
-    starts = [*block[:-1], block[-1] * plan.frames_per_shard]
-    return plan.position, xbeam.Key(dict(zip(names, starts, strict=True)))
+def _blocks_of_files(plan: SourcePlan, context: RunContext) -> dict[str, set[Block]]:
+    """The shards that each of the user's own files has fields of."""
+    held = holdings_of(plan.files, plan.source, context.contents, choice_of(plan.recipe))
+    found: dict[str, set[Block]] = {name: set() for name in plan.files}
+    for (_, moment), ref in held.fields.items():
+        if moment != STATIC:
+            found[ref.file] |= blocks_of_moments([moment], plan)
+        elif not plan.static_files:
+            found[ref.file].add(())
+    return found
 
 
-def block_of(plan: SourcePlan, key: xbeam.Key) -> tuple[int, ...]:
-    """The block of a shard's key."""
-    starts = [key.offsets[name] for name, _ in plan.leading if name in key.offsets]
-    return (*starts[:-1], starts[-1] // plan.frames_per_shard) if starts else ()
-
-
-def blocks_of_request(request: Request, plan: SourcePlan) -> set[tuple[int, ...]]:
-    """Blocks of the shards that the answer to a request has fields of."""
-    blocks: set[tuple[int, ...]] = set()
-    if any(path.startswith(f"{Kind.STATIC}/") for path, _ in request.fields):
-        blocks.add(())
-    if any(not path.startswith(f"{Kind.STATIC}/") for path, _ in request.fields):
-        moments = product(request.times, request.lead_times, request.members or plan.members)
-        blocks |= blocks_of_moments(moments, plan)
-    return blocks
-
-
-def blocks_at(moment: Moment, plan: SourcePlan) -> set[tuple[int, ...]]:
-    """Shard tasks that a field of the user's own files belongs to."""
-    if moment == STATIC:
-        return set() if plan.static_files else {()}
-    return blocks_of_moments([moment], plan)
-
-
-def static_files(plan: SourcePlan) -> tuple[RawFile, ...]:
-    """What the static task starts with: the user's files of static fields.
-
-    A reference without a file stands for what needs none, so that the task is there
-    even when all its fields are derived.
-    """
-    if plan.static_files:
-        return tuple(RawFile(name) for name in plan.static_files)
-    return (RawFile(""),) if all(map(is_derived, plan.static_paths)) or plan.files else ()
-
-
-def no_file(plan: SourcePlan) -> tuple[str, ...]:
+def _no_file(plan: SourcePlan) -> tuple[str, ...]:
     """The four parts of the error of a frame that none of the user's files holds."""
     files = f"{len(plan.files)} files"
     return "no field of this time is in the files", plan.source.name, files, "add the files"
@@ -139,3 +171,8 @@ def no_file(plan: SourcePlan) -> tuple[str, ...]:
 @lru_cache(maxsize=4)
 def _plan(context: RunContext) -> Plan:
     return make_plan(context.recipe, context.contents)
+
+
+@lru_cache(maxsize=SOURCES_KEPT)
+def _requests(context: RunContext, position: int) -> tuple[Request, ...]:
+    return tuple(_plan(context).sources[position].requests(synthetic=context.synthetic))

@@ -1,4 +1,4 @@
-"""Where a run works, and what a worker is handed beside the plan."""
+"""Context: where and as what a run works; and what is recorded of a frame that is not there."""
 
 from __future__ import annotations
 
@@ -28,6 +28,11 @@ class RunContext:
         threads: Threads of a worker; 0 means one for each processor.
         bucket: Folder of a bucket behind the cache, for workers that share no disk.
         credentials: Folder of a private bucket with credentials, for the same workers.
+        is_one_process: Whether all the work is done in one process, by which providers are
+            asked side by side.
+        budgets: Lane and most bytes that its answers may hold of the cache, for a run whose
+            cache is bounded; empty where answers are kept.
+        events: File for the run's events; ``None`` for none.
         job: Tells one run from another: what a process remembers of one, such as the plan,
             is not taken for the next, whose files may be others.
     """
@@ -41,6 +46,9 @@ class RunContext:
     threads: int = 0
     bucket: str | None = None
     credentials: str | None = None
+    is_one_process: bool = False
+    budgets: tuple[tuple[str, int], ...] = field(default=(), compare=False)
+    events: Path | None = None
     job: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def is_synthetic(self, plan: SourcePlan) -> bool:
@@ -64,21 +72,6 @@ class RunContext:
     def weights(self) -> Path:
         """Folder for regridding weights."""
         return self.cache / "weights"
-
-
-@dataclass(frozen=True, slots=True)
-class RawFile:
-    """A raw file on this machine, or the reason why there is none.
-
-    Attributes:
-        path: The file; empty when the provider did not deliver.
-        request_digest: Digest of the request it answers; ``None`` for the user's own.
-        failure: The four parts of the error, when the provider did not deliver.
-    """
-
-    path: str
-    request_digest: str | None = None
-    failure: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from aurora_prep.manifest.ledger.records import Status
+from aurora_prep.pipelines.plan.inputs import Fetched, Input, NotDelivered, OwnFile, Store
 from aurora_prep.pipelines.plan.own_files import choice_of
 from aurora_prep.pipelines.plan.source_plan import ShardTask, SourcePlan
 from aurora_prep.pipelines.plan.store_choice import wanted_of
@@ -12,28 +13,45 @@ from aurora_prep.pipelines.reading.derived import is_derived
 from aurora_prep.pipelines.reading.match import STATIC, Holdings, Moment, holdings_of
 from aurora_prep.pipelines.reading.zarr_index import holdings_in_store
 from aurora_prep.pipelines.shard.context import Absence, RunContext
-from aurora_prep.providers.zarr_store import StoreAddress
 from aurora_prep.sources.spec import FrameKey, Variable
-from aurora_prep.sources.spec.outcome import DAMAGED
+from aurora_prep.sources.spec.outcome import DAMAGED, NOT_ASKED, word_of
 
 
 def held_for(
-    plan: SourcePlan, task: ShardTask, names: tuple[str, ...], context: RunContext
+    plan: SourcePlan, task: ShardTask, inputs: tuple[Input, ...], context: RunContext
 ) -> Holdings:
     """What the files hold; of a Zarr store, what it holds of this shard."""
-    if any(map(StoreAddress.is_address, names)):
-        return holdings_in_store(names[0], plan.source, wanted_of(plan, task))
-    return holdings_of(names, plan.source, context.contents, choice_of(plan.recipe))
+    for item in inputs:
+        if isinstance(item, Store):
+            return holdings_in_store(item.address, plan.source, wanted_of(plan, task))
+    names = sorted({item.path for item in inputs if isinstance(item, (Fetched, OwnFile))})
+    return holdings_of(tuple(names), plan.source, context.contents, choice_of(plan.recipe))
 
 
 def absent_from(
     plan: SourcePlan,
     task: ShardTask,
     held: Holdings,
-    failures: str,
+    inputs: tuple[Input, ...],
     lone: Mapping[FrameKey, str],
 ) -> tuple[dict[FrameKey, tuple[Status, str]], tuple[Absence, ...]]:
-    """Frames that lack a field; and, when nothing is left to write, all that is absent."""
+    """Frames that lack a field; and, when nothing is left to write, all that is absent.
+
+    A shard of which some request was not answered for want of the service is left to a later
+    run as a whole: nothing is known of its frames.
+
+    Args:
+        plan: The plan of the source.
+        task: The shard.
+        held: What its files hold.
+        inputs: Where they are, and what did not come.
+        lone: Frames that lack one of a companion, and why.
+    """
+    failed = [item for item in inputs if isinstance(item, NotDelivered)]
+    failures = "; ".join(dict.fromkeys(item.reason for item in failed))
+    if any(word_of(item.reason) == NOT_ASKED for item in failed):
+        frames = (None,) if task.is_static else tuple(map(str, task.frames))
+        return {}, tuple(Absence(plan.position, frame, failures) for frame in frames)
     if task.is_static:
         fetched = tuple(v for v in plan.static_variables if not is_derived(v.path))
         lacking = _lacking(plan, fetched, STATIC, held)

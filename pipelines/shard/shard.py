@@ -23,10 +23,11 @@ from aurora_prep.manifest.ledger.records import (
 )
 from aurora_prep.manifest.ledger.tokens import tokens_of
 from aurora_prep.normalisation import ShardStatistics
+from aurora_prep.pipelines.plan.inputs import Fetched, Input
 from aurora_prep.pipelines.plan.source_plan import ShardTask, SourcePlan
 from aurora_prep.pipelines.reading.match import Holdings
 from aurora_prep.pipelines.shard.companions import lone_frames
-from aurora_prep.pipelines.shard.context import Absence, RawFile, RunContext
+from aurora_prep.pipelines.shard.context import Absence, RunContext
 from aurora_prep.pipelines.shard.missing import absent_from, held_for, moment_of
 from aurora_prep.pipelines.shard.worker import FrameRefusedError, ShardWorker
 from aurora_prep.sources.spec import FrameKey, digest_of
@@ -41,7 +42,7 @@ class BegunShard:
     Attributes:
         plan: The plan of the source.
         task: The shard.
-        files: Raw files that hold its fields.
+        inputs: Where the bytes of its fields are.
         context: Where the run works.
         held: What the files hold.
         refused: Frames left out, with status and reason.
@@ -53,7 +54,7 @@ class BegunShard:
 
     plan: SourcePlan
     task: ShardTask
-    files: tuple[RawFile, ...]
+    inputs: tuple[Input, ...]
     context: RunContext
     held: Holdings
     refused: Mapping[FrameKey, tuple[Status, str]]
@@ -81,7 +82,7 @@ class BegunShard:
                 frame,
                 self.refused.get(frame),
                 self.held,
-                self.files,
+                self.inputs,
                 self.context,
             )
             for frame in self.task.frames
@@ -106,7 +107,7 @@ class BegunShard:
 def begin_shard(
     plan: SourcePlan,
     task: ShardTask,
-    files: tuple[RawFile, ...],
+    inputs: tuple[Input, ...],
     context: RunContext,
     companions: Sequence[SourcePlan] = (),
 ) -> BegunShard:
@@ -121,7 +122,7 @@ def begin_shard(
     Args:
         plan: The plan of the source.
         task: The shard.
-        files: Raw files that hold its fields, and maybe more.
+        inputs: Where the bytes of its fields are; files may hold more.
         context: Where the run works.
         companions: Plans of sources of which every frame needs one; they are done.
 
@@ -131,15 +132,13 @@ def begin_shard(
         HarmoniseError: A static field is not what was declared.
         WriteError: The output cannot be written.
     """
-    names = tuple(sorted(raw.path for raw in files if raw.path))
-    failures = "; ".join(f"{f.failure[0]}: {f.failure[2]}" for f in files if f.failure)
-    held = held_for(plan, task, names, context)
+    held = held_for(plan, task, inputs, context)
     lone = dict(lone_frames(task, companions, context.root)) if companions else {}
-    refused, absences = absent_from(plan, task, held, failures, lone)
+    refused, absences = absent_from(plan, task, held, inputs, lone)
     begun = BegunShard(
         plan=plan,
         task=task,
-        files=files,
+        inputs=inputs,
         context=context,
         held=held,
         refused=refused,
@@ -167,14 +166,16 @@ def _frame_record(
     frame: FrameKey,
     outcome: tuple[Status, str] | None,
     held: Holdings,
-    files: tuple[RawFile, ...],
+    inputs: tuple[Input, ...],
     context: RunContext,
 ) -> FrameRecord:
     moment = moment_of(frame)
     refs = [ref for (_, at), ref in held.fields.items() if at == moment]
     status, reason = outcome or (Status.WRITTEN, None)
     used = {ref.file for ref in refs}
-    digests = sorted({f.request_digest for f in files if f.path in used and f.request_digest})
+    digests = sorted(
+        {i.request_digest for i in inputs if isinstance(i, Fetched) and i.path in used}
+    )
     written = status is Status.WRITTEN
     return FrameRecord(
         source=plan.source.name,

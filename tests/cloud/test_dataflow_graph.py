@@ -4,6 +4,7 @@ import base64
 import bz2
 import pickle
 import zlib
+from dataclasses import replace
 from datetime import datetime
 
 import apache_beam as beam
@@ -13,11 +14,13 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.portability.api import beam_runner_api_pb2 as api
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
+from aurora_prep.pipelines.plan.units import fetched_units
 from aurora_prep.pipelines.recipe import Recipe
 from aurora_prep.pipelines.run.pipeline import Prepare
 from aurora_prep.pipelines.run.work import Work
-from aurora_prep.pipelines.shard.context import RawFile, RunContext
+from aurora_prep.pipelines.shard.context import RunContext
 from aurora_prep.providers.credentials import Service
+from aurora_prep.sources.spec import HOUR, Timeline
 
 FIFTY_YEARS = {
     "name": "pretraining",
@@ -80,7 +83,7 @@ def test_the_graph_for_400_000_frames_is_small(work, graph):
 
 def test_the_graph_holds_no_array(graph):
     found = functions(graph)
-    assert len(found) > 10
+    assert len(found) > 8
     for name, function in found.items():
         assert b"ndarray" not in function, name
         assert b"numpy" not in function, name
@@ -98,7 +101,7 @@ def stages(graph: api.Pipeline) -> list[set[str]]:
     """Names of the steps that run fused, a set a stage, without what Beam adds to them."""
     _, found = FnApiRunner().create_stages(graph)
     names = ({t.unique_name.removeprefix("Prepare/") for t in stage.transforms} for stage in found)
-    return [{name.replace("/ParDo(WorkFn)", "").replace("/ParDo(ShardFn)", "") for name in stage}
+    return [{name.replace("/ParDo(WorkFn)", "").replace("/ParDo(UnitsFn)", "") for name in stage}
             for stage in names]  # fmt: skip
 
 
@@ -109,13 +112,11 @@ def test_steps_are_fused_as_meant(graph):
     def together(*names: str) -> bool:
         return any(set(names) <= stage for stage in found)
 
-    assert together("Requests", "AtHand", "BySlot/Write")
-    assert together("BySlot/Read", "Fetch")
-    assert together("ByShard/Read", "Shard", "Statistics/Precombine", "Statistics/Group/Write")
+    assert together("Units", "ByLane/Write")
+    assert together("ByLane/Read", "Make", "Statistics/Precombine", "Statistics/Group/Write")
     assert together("Account", "Changes")
-    assert not together("Requests", "Fetch")  # requests are spread over the workers between
-    assert not together("Fetch", "Shard")  # and so are shards
-    assert len(found) <= 12
+    assert not together("Units", "Make")  # lanes and units are spread over the workers between
+    assert len(found) <= 10
 
 
 def test_what_crosses_a_shuffle_is_references_and_bytes(graph):
@@ -129,9 +130,12 @@ def test_what_crosses_a_shuffle_is_references_and_bytes(graph):
         assert coder.spec.urn == "beam:coder:kv:v1", step.unique_name
 
 
-def test_a_request_and_a_reference_are_small(work):
+def test_a_unit_is_small(work):
     """What the elements weigh, of which a job has a few for every shard."""
-    request = next(iter(work.plan.sources[0].requests(synthetic=False)))
-    reference = RawFile(f"gs://data/cache/requests/ab/{request.digest}.grib", request.digest)
-    assert len(pickle.dumps(request)) < 20_000
-    assert len(pickle.dumps(reference)) < 500
+    plan = work.plan.sources[0]
+    a_month = replace(plan, init_times=Timeline(plan.init_times[0], plan.init_times[743], HOUR))
+    requests = tuple(a_month.requests(synthetic=False))
+    blocks = {task.block for task in a_month.tasks()}
+    units = list(fetched_units(a_month, requests, blocks))
+    assert sum(len(unit.shards) for unit in units) == len(blocks)
+    assert len(pickle.dumps(units)) < 200 * len(blocks)

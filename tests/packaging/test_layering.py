@@ -29,7 +29,6 @@ BEAM = {
     "aurora_prep.pipelines.run.pipeline": {"apache_beam"},
     "aurora_prep.pipelines.run.run": {"apache_beam"},
     "aurora_prep.pipelines.run.transforms": {"apache_beam"},
-    "aurora_prep.pipelines.run.work": {"xarray_beam"},
 }
 # The rooms of ``pipelines`` in the order of a run: each may import itself and these.
 ROOMS = {
@@ -40,7 +39,7 @@ ROOMS = {
     "shard": ("recipe", "reading", "plan"),
     "dataset": ("recipe", "reading", "plan", "shard"),
     "engines": (),
-    "run": ("recipe", "reading", "plan", "shard", "dataset", "engines"),
+    "run": ("recipe", "reading", "plan", "estimates", "shard", "dataset", "engines"),
     "commands": ("recipe", "reading", "plan", "estimates", "shard", "dataset", "engines", "run"),
 }
 AT_THE_ROOT = {"cli", "__main__", "__init__"}

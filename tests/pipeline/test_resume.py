@@ -15,8 +15,10 @@ from aurora_prep.providers.embedded import EmbeddedProvider
 from .conftest import EPOCH, Command, surface_recipe, tree, written
 
 
-def start(recipe: Path, cache: Path, provider: EmbeddedProvider) -> subprocess.Popen[bytes]:
-    words = ["run", str(recipe), "--cache", str(cache), "--threads", "1"]
+def start(
+    recipe: Path, cache: Path, provider: EmbeddedProvider, *more: str
+) -> subprocess.Popen[bytes]:
+    words = ["run", str(recipe), "--cache", str(cache), "--threads", "1", *more]
     env = {"CDSAPI_URL": provider.url, "CDSAPI_KEY": provider.key, "SOURCE_DATE_EPOCH": EPOCH}
     return subprocess.Popen(
         [sys.executable, "-m", "aurora_prep.pipelines", *words],
@@ -26,6 +28,15 @@ def start(recipe: Path, cache: Path, provider: EmbeddedProvider) -> subprocess.P
 
 def parts(out: Path) -> list[str]:
     return sorted(p.name for p in (out / "manifest/parts").rglob("*.parquet"))
+
+
+def downloaded(provider: EmbeddedProvider) -> int:
+    return sum(exchange.is_download for exchange in provider.requests)
+
+
+def answers(cache: Path) -> int:
+    """Whole answers in a cache."""
+    return len(list((cache / "requests").glob("??/*.json")))
 
 
 def wait_for(condition, process: subprocess.Popen[bytes], seconds: float = 120) -> None:
@@ -44,6 +55,36 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, provider: EmbeddedProv
     return folder / "out"
 
 
+LEVELS = {"source": "era5", "grid": "2", "variables": ["2t", "t"], "levels": [500]}
+
+
+@pytest.mark.parametrize("finished", [1, 4])
+def test_killed_after_answers_were_removed_fetches_nothing_finished_again(
+    finished: int, tmp_path: Path, provider: EmbeddedProvider
+) -> None:
+    """Every day has a request of its own; one for the month serves them all, and stays."""
+    period = {"start": "2020-01-01T00", "end": "2020-01-08T00", "step": "24h"}
+    text = {"name": "bounded", "sources": [{**LEVELS, "period": period}]}
+    recipe = written({**text, "storage": {"frames_per_shard": 1}}, tmp_path)
+    cache, out = tmp_path / "cache", tmp_path / "out"
+    bound = ("--cache-limit", "30MB")
+    process = start(recipe, cache, provider, *bound)
+    wait_for(lambda: len(parts(out)) > finished, process)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    downloads, held, done = downloaded(provider), answers(cache), len(parts(out))
+
+    assert start(recipe, cache, provider, *bound).wait(300) == 0
+
+    # The month's answer is still there, and so are those that were fetched ahead.
+    assert downloaded(provider) - downloads <= 1 + 8 - done - max(0, held - 1) + 1
+    assert answers(cache) == 0
+    whole = tmp_path / "whole"
+    unbounded = written({**text, "storage": {"frames_per_shard": 1}}, whole)
+    assert start(unbounded, tmp_path / "cache2", provider).wait(300) == 0
+    assert tree(out) == tree(whole / "out")
+
+
 @pytest.mark.parametrize("finished", [0, 1, 9])
 def test_killed_and_started_again_is_byte_identical(
     finished: int, tmp_path: Path, undisturbed: Path, provider: EmbeddedProvider
@@ -60,11 +101,11 @@ def test_killed_and_started_again_is_byte_identical(
     assert process.wait() == -signal.SIGKILL
     kept = {p: p.stat().st_mtime_ns for p in (out / "manifest/parts").rglob("*.parquet")}
     assert not (out / "dataset.json").exists()
-    downloads = sum(exchange.is_download for exchange in provider.requests)
+    downloads, held = downloaded(provider), answers(cache)
 
     assert start(recipe, cache, provider).wait(300) == 0
 
-    assert sum(exchange.is_download for exchange in provider.requests) == downloads
+    assert downloaded(provider) - downloads == answers(cache) - held
     assert {p: p.stat().st_mtime_ns for p in kept} == kept
     assert len(parts(out)) == 23
     assert tree(out) == tree(undisturbed)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from aurora_prep import sources
 from aurora_prep.pipelines.plan.source_plan import SourcePlan, blocks_of_moments, is_static
+from aurora_prep.pipelines.plan.units import blocks_of_request, fetched_units
 from aurora_prep.pipelines.recipe import Recipe, SourceRecipe
-from aurora_prep.pipelines.run.work import block_of, key_of
 from aurora_prep.sources.spec import HOUR, FrameKey, Grid, Levels, Product, Timeline, digest_of
 
 ERA5 = sources.load("era5")
@@ -61,14 +61,29 @@ def test_tasks_cover_all_frames_once_and_in_order(plan):
 
 
 @given(plans())
-def test_a_block_is_found_from_its_key_and_from_its_frames(plan):
+def test_a_block_is_found_from_its_frames(plan):
     for task in plan.tasks():
-        position, key = key_of(plan, task.block)
-        assert (position, block_of(plan, key)) == (plan.position, task.block)
         assert plan.task_at(task.block) == task
         for frame in task.frames:
             moment = (frame.init_time, frame.lead_time, frame.member)
             assert blocks_of_moments([moment], plan) == {task.block}
+
+
+@settings(max_examples=30)
+@given(plans().filter(lambda plan: not plan.is_forecast), st.randoms(use_true_random=False))
+def test_units_hold_every_shard_that_is_left_once_with_all_its_requests(plan, random):
+    requests = tuple(plan.requests(synthetic=False))
+    blocks = [task.block for task in plan.tasks()]
+    left = set(random.sample(blocks, random.randint(0, len(blocks))))
+    units = list(fetched_units(plan, requests, left, first=3))
+    assert [unit.number for unit in units] == list(range(3, 3 + len(units)))
+    assert [shard.block for unit in units for shard in unit.shards] == sorted(left)
+    serves = [blocks_of_request(request, plan) for request in requests]
+    for unit in units:
+        assert unit.lane == plan.recipe.access
+        for shard in unit.shards:
+            needed = {number for number, blocks in enumerate(serves) if shard.block in blocks}
+            assert set(shard.requests) == needed
 
 
 @settings(max_examples=50)

@@ -3,7 +3,8 @@
 import pytest
 from apache_beam.options.pipeline_options import StandardOptions
 
-from aurora_prep.pipelines.engines.choice import LOCAL, PROCESSES, is_local, options_of, tune_memory
+from aurora_prep.pipelines.engines.choice import LOCAL, PROCESSES, is_local, options_of
+from aurora_prep.pipelines.engines.memory import tune_memory
 from aurora_prep.sources.spec import EngineError
 
 

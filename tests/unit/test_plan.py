@@ -11,7 +11,6 @@ import pytest
 from aurora_prep.pipelines.plan.recipe_plan import make_plan
 from aurora_prep.pipelines.plan.source_plan import blocks_of_moments, shard_name
 from aurora_prep.pipelines.recipe import Recipe
-from aurora_prep.pipelines.run.work import block_of, key_of
 from aurora_prep.sources.spec import HOUR, FetchError, FrameKey, RecipeError
 
 
@@ -105,9 +104,6 @@ def test_keys_and_blocks_go_there_and_back(make_source_plan, forecast):
         make_source_plan(forecast, lead_times=tuple(i * 6 * HOUR for i in range(5))),
     ):
         for task in plan.tasks():
-            position, key = key_of(plan, task.block)
-            assert position == 0
-            assert block_of(plan, key) == task.block
             assert plan.task_at(task.block) == task
 
 
