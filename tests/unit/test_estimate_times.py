@@ -143,7 +143,7 @@ def test_a_file_of_ones_own_changes_what_it_names(tmp_path):
         ("prices: {core_hour: true}", "True", "not negative"),
         ("prices: 3", "3", "core_hour"),
         ("[1, 2]", "[1, 2]", "prices.yaml"),
-        ("a: b: c", "mapping values", "give a file"),
+        ("a: b: c", "mapping values", "mend the file"),
     ],
 )
 def test_a_file_that_makes_no_sense_is_refused(tmp_path, text, found, fix):
