@@ -30,9 +30,9 @@ DIMS = tuple(COORDS)
 def numbers(dtype):
     kind = np.dtype(dtype)
     if kind.kind == "f":
-        return st.floats(-1e6, 1e6, width=32).map(lambda value: kind.type(value))
+        return st.floats(-1e6, 1e6, width=32).map(kind.type)
     limits = np.iinfo(kind)
-    return st.integers(int(limits.min), int(limits.max)).map(lambda value: kind.type(value))
+    return st.integers(int(limits.min), int(limits.max)).map(kind.type)
 
 
 @st.composite
