@@ -69,6 +69,11 @@ class Regridder:
         index = self.operator.index if isinstance(self.operator, Reorder) else None
         return index is not None and bool(np.array_equal(index, np.arange(index.size)))
 
+    @property
+    def is_copy(self) -> bool:
+        """Whether every value of the result is a value of the field, none a mean."""
+        return self.method in UNAVERAGED or isinstance(self.operator, Reorder)
+
     def __call__(self, field: Field, out: Field | None = None, *, threads: int = 1) -> Field:
         """Regrid one field or a batch.
 

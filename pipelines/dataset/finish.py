@@ -164,6 +164,7 @@ def _source(
         "read_from": address.url if (address := address_of(entry)) else None,
         "synthetic": synthetic,
         "grid": entry.grid.name,
+        "winds": entry.recipe.winds,
         "store": entry.store,
         "static_store": entry.static_store if entry.static_variables else None,
         "variables": [*entry.paths, *entry.static_paths],

@@ -33,6 +33,7 @@ METHODS = (
     "mir-linear", "mir-average", "mir-nearest",
 )  # fmt: skip
 DATA_FORMATS = ("grib", "netcdf")
+WINDS = ("vectors", "components")
 MOST_LEAD_TIMES = 20_000
 # What a recipe may say of a product that is not the source's.
 PRODUCT_WORDS = ("title", "licence", "attribution")
@@ -70,6 +71,8 @@ class SourceRecipe:
         title: What that other product is called; empty to take it from its headers.
         licence: The licence it comes under.
         attribution: Sentence to carry with anything made of it.
+        winds: How winds are regridded: ``vectors``, both components as arrows, or
+            ``components``, each by itself.
     """
 
     source: str
@@ -92,14 +95,20 @@ class SourceRecipe:
     title: str = ""
     licence: str = ""
     attribution: str = ""
+    winds: str = WINDS[0]
 
     def method_of(self, short_name: str) -> str:
         """The regridding method of one variable."""
         return dict(self.methods).get(short_name, self.method)
 
 
-def read_entry(entry: Any, where: str) -> SourceRecipe:
+def read_entry(entry: Any, where: str, *, winds: str = WINDS[0]) -> SourceRecipe:
     """Check one entry of ``sources``.
+
+    Args:
+        entry: The entry as plain values.
+        where: The place to name in errors.
+        winds: How winds are regridded where the entry does not say.
 
     Raises:
         RecipeError: A key is unknown or missing, or a value makes no sense.
@@ -107,7 +116,7 @@ def read_entry(entry: Any, where: str) -> SourceRecipe:
     keys = (
         "source", "access", "period", "lead_time", "members", "grid", "method", "variables",
         "extra_variables", "levels", "path", "statics", "with", "data_format", "area",
-        "accept_product", *PRODUCT_WORDS,
+        "accept_product", *PRODUCT_WORDS, "winds",
     )  # fmt: skip
     body = mapping(entry, keys, where, needed=("source", "grid"))
     where = f"{where} ({body['source']})"
@@ -156,6 +165,7 @@ def read_entry(entry: Any, where: str) -> SourceRecipe:
         area=_area(body.get("area"), f"{where}, area"),
         accept_product=is_any_product,
         **{word: str(body.get(word) or "") for word in PRODUCT_WORDS},
+        winds=choice(body.get("winds", winds), WINDS, f"{where}, winds"),
     )
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from aurora_prep.pipelines.recipe.entry import SourceRecipe, check_companions, read_entry
+from aurora_prep.pipelines.recipe.entry import WINDS, SourceRecipe, check_companions, read_entry
 from aurora_prep.pipelines.recipe.settings import (
     Split,
     StatisticsRecipe,
@@ -18,7 +18,7 @@ from aurora_prep.pipelines.recipe.settings import (
     read_storage,
 )
 from aurora_prep.pipelines.recipe.text import load
-from aurora_prep.pipelines.recipe.values import mapping, parse_size, plain, wrong
+from aurora_prep.pipelines.recipe.values import choice, mapping, parse_size, plain, wrong
 from aurora_prep.sources.spec import digest_of
 
 
@@ -100,12 +100,17 @@ class Recipe:
             RecipeError: A key is unknown or missing, or a value makes no sense.
         """
         text = plain(text)
-        keys = ("name", "output", "sources", "splits", "statistics", "storage", "cache_limit")
+        keys = (
+            "name", "output", "sources", "winds", "splits", "statistics", "storage", "cache_limit",
+        )  # fmt: skip
         body = mapping(text, keys, where, needed=("name", "sources"))
         listed = body["sources"]
         if not isinstance(listed, list) or not listed:
             raise wrong("sources must be a list with one entry at least", where, listed, "add one")
-        parsed = tuple(read_entry(e, f"{where}, sources[{i}]") for i, e in enumerate(listed))
+        winds = choice(body.get("winds", WINDS[0]), WINDS, f"{where}, winds")
+        parsed = tuple(
+            read_entry(e, f"{where}, sources[{i}]", winds=winds) for i, e in enumerate(listed)
+        )
         check_companions(parsed, where)
         splits = read_splits(body.get("splits"), f"{where}, splits")
         target = os.fspath(output) if output else body.get("output")

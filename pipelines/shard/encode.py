@@ -29,6 +29,7 @@ CODECS = {"auto": ("lz4", 5), "blosc-lz4": ("lz4", 5), "blosc-zstd": ("zstd", 1)
 INDEX_ENTRY = np.dtype("<u8")
 ABSENT = np.iinfo(INDEX_ENTRY).max
 HORIZONTAL_DIMS = 2
+CRC_BYTES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,19 @@ def assemble_shard(chunks: Sequence[bytes | None], layout: Layout) -> bytes:
     tail = index.tobytes()
     crc = google_crc32c.value(tail).to_bytes(4, "little")
     return b"".join([*(c for c in chunks if c is not None), tail, crc])
+
+
+def chunks_of(data: bytes, layout: Layout) -> list[bytes | None]:
+    """The encoded inner chunks of a shard, as ``assemble_shard`` was given them.
+
+    Args:
+        data: A whole shard.
+        layout: Layout of the array.
+    """
+    size = layout.chunks_per_shard * 2 * INDEX_ENTRY.itemsize
+    tail = data[-size - CRC_BYTES : -CRC_BYTES]
+    index = np.frombuffer(tail, INDEX_ENTRY).reshape(-1, 2).tolist()
+    return [None if start == ABSENT else data[start : start + length] for start, length in index]
 
 
 def checksum(data: bytes) -> str:

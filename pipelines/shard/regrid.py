@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aurora_prep.pipelines.reading.grid_description import GridDescription
 from aurora_prep.pipelines.reading.harmonise import Placement
-from aurora_prep.regridding import Regridder, geometry_from_grib, in_rows, regridder
-from aurora_prep.sources.spec import Grid, Variable, digest_of
+from aurora_prep.pipelines.shard.groups import Mover
+from aurora_prep.regridding import Geometry, Regridder, geometry_from_grib, in_rows, regridder
+from aurora_prep.regridding.regridder import UNAVERAGED
+from aurora_prep.sources.spec import Grid, Nature
+
+_BUILDING = threading.Lock()  # of weights: two threads that need the same ones build them once
 
 
 class Regrid:
@@ -20,62 +26,67 @@ class Regrid:
 
     Attributes:
         target: The grid written.
-        cache: Folder in which weights are kept.
+        cache: Folder in which weights are kept; ``None`` keeps them nowhere.
+        valid_fraction: Least valid part of a target cell that is not missing.
     """
 
-    def __init__(self, target: Grid, cache: Path) -> None:
+    def __init__(self, target: Grid, cache: Path | None, valid_fraction: float = 0.5) -> None:
         self.target = target
         self.cache = cache
+        self.valid_fraction = valid_fraction
 
-    def __call__(
-        self,
-        field: NDArray[np.float32],
-        placement: Placement,
-        description: Mapping[str, Any],
-        variable: Variable,
-        method: str,
-    ) -> NDArray[np.float32]:
-        """One field on the target grid; unchanged, bit for bit, when it lies there already.
+    def source(self, placement: Placement, description: GridDescription) -> Geometry | Grid:
+        """Where fields lie: a regular grid, or the geometry that a file describes.
 
         Args:
-            field: ``(latitude, longitude)`` on the placement's grid, or ``(points,)``.
             placement: Where the points lie.
             description: The file's description of the grid, for placements off regular grids.
-            variable: Says how values may be averaged.
-            method: Name of the method.
 
         Raises:
-            RegridError: The grids do not meet, or the field is not its grid's size.
+            RegridError: The description contradicts itself, or is of no known kind.
         """
-        if placement.grid == self.target:
-            return field
-        if placement.grid is not None:
-            return self._between(placement.grid, variable, method)(field)
-        named = _described(digest_of(dict(description)), _Keys(description))
-        return self._between(named, variable, method)(in_rows(field, description))
+        return placement.grid or described(description)
 
-    def _between(self, source: Any, variable: Variable, method: str) -> Regridder:
-        return _regridder(source, self.target, method, variable.nature, self.cache)
+    def mover(self, source: Geometry | Grid, method: str) -> Mover:
+        """The regridder of a nature, between a source and the target.
+
+        Categories are never averaged: where ``method`` would, the most frequent one counts.
+
+        Args:
+            source: Where fields lie.
+            method: One of ``regridding.METHODS``, ``auto`` included.
+        """
+
+        def of(nature: Nature) -> Regridder:
+            averaged = nature is Nature.CATEGORICAL and method not in UNAVERAGED
+            kind = Nature.CATEGORICAL if nature is Nature.CATEGORICAL else Nature.SCALAR
+            chosen = "auto" if averaged else method
+            with _BUILDING:
+                built = _regridder(
+                    source, self.target, chosen, kind, self.valid_fraction, self.cache
+                )
+            return replace(built, nature=nature)
+
+        return of
 
 
-class _Keys:
-    """Grid keys that a cache does not have to compare: their digest stands for them."""
-
-    def __init__(self, keys: Mapping[str, Any]) -> None:
-        self.keys = keys
-
-    def __hash__(self) -> int:
-        return 0
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Keys)
+def in_order(
+    field: NDArray[np.float32], placement: Placement, description: GridDescription
+) -> NDArray[np.float32]:
+    """A harmonised field in the order of its source's geometry."""
+    return field if placement.grid is not None else in_rows(field, description)
 
 
 @lru_cache(maxsize=16)
-def _described(digest: str, keys: _Keys) -> Any:  # noqa: ARG001  the digest is the cache's key
-    return geometry_from_grib(keys.keys)
+def described(description: GridDescription) -> Geometry:
+    """The geometry that a file describes, made once."""
+    return geometry_from_grib(description)
 
 
-@lru_cache(maxsize=64)
-def _regridder(source: Any, target: Grid, method: str, nature: Any, cache: Path) -> Regridder:
-    return regridder(source, target, method, nature=nature, cache=cache)
+@lru_cache(maxsize=32)
+def _regridder(
+    source: Any, target: Grid, method: str, kind: Nature, valid_fraction: float, cache: Path | None
+) -> Regridder:
+    return regridder(
+        source, target, method, nature=kind, valid_fraction=valid_fraction, cache=cache
+    )

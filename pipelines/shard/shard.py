@@ -29,7 +29,8 @@ from aurora_prep.pipelines.reading.match import Holdings
 from aurora_prep.pipelines.shard.companions import lone_frames
 from aurora_prep.pipelines.shard.context import Absence, RunContext
 from aurora_prep.pipelines.shard.missing import absent_from, held_for, moment_of
-from aurora_prep.pipelines.shard.worker import FrameRefusedError, ShardWorker
+from aurora_prep.pipelines.shard.pools import Pools
+from aurora_prep.pipelines.shard.worker import ShardWorker
 from aurora_prep.sources.spec import FrameKey, digest_of
 
 
@@ -50,6 +51,7 @@ class BegunShard:
         details: A record of every field.
         statistics: Statistics of the fields that enter them.
         absences: What is absent, when nothing could be written.
+        own_pools: Threads that belong to this shard and end when it is published.
     """
 
     plan: SourcePlan
@@ -62,6 +64,7 @@ class BegunShard:
     details: tuple[DetailRecord, ...] = ()
     statistics: ShardStatistics = field(default_factory=ShardStatistics)
     absences: tuple[Absence, ...] = ()
+    own_pools: Pools | None = None
 
     def publish(self) -> Part | None:
         """Wait until every object is durable, then publish the shard's part.
@@ -74,7 +77,11 @@ class BegunShard:
         """
         if self.absences:
             return None
-        objects = [written.result() for written in self.objects]
+        try:
+            objects = [written.result() for written in self.objects]
+        finally:
+            if self.own_pools is not None:
+                self.own_pools.close()
         records = [
             _frame_record(
                 self.plan,
@@ -110,6 +117,7 @@ def begin_shard(
     inputs: tuple[Input, ...],
     context: RunContext,
     companions: Sequence[SourcePlan] = (),
+    pools: Pools | None = None,
 ) -> BegunShard:
     """Do every field of a shard; its bytes are written while the caller goes on.
 
@@ -125,6 +133,8 @@ def begin_shard(
         inputs: Where the bytes of its fields are; files may hold more.
         context: Where the run works.
         companions: Plans of sources of which every frame needs one; they are done.
+        pools: Threads to work on, which the caller closes; without them the shard has its
+            own, which end when it is published.
 
     Raises:
         DecodeError: A raw file is damaged.
@@ -146,18 +156,25 @@ def begin_shard(
     )
     if absences:
         return begun
-    while True:
-        kept = tuple(frame for frame in task.frames if frame not in refused)
-        worker = ShardWorker(plan, task, kept, held, context)
-        try:
-            details, statistics = worker.run()
-        except FrameRefusedError as refusal:
-            worker.undo()
-            refused[refusal.frame] = (refusal.status, refusal.reason)
-            continue
-        return replace(
-            begun, objects=tuple(worker.objects), details=tuple(details), statistics=statistics
-        )
+    kept = tuple(frame for frame in task.frames if frame not in refused)
+    own_pools = None
+    if pools is None:
+        pools = own_pools = Pools(context.threads)
+    try:
+        worker = ShardWorker(plan, task, kept, held, context, pools)
+        details, statistics = worker.run()
+    except BaseException:
+        if own_pools is not None:
+            own_pools.close()
+        raise
+    return replace(
+        begun,
+        refused=refused | worker.refused,
+        objects=tuple(worker.objects),
+        details=tuple(details),
+        statistics=statistics,
+        own_pools=own_pools,
+    )
 
 
 def _frame_record(

@@ -1,76 +1,62 @@
-"""The fields of one shard: decode, harmonise, regrid, reduce, encode and write each once."""
+"""The fields of one shard: decode, harmonise, regrid, reduce, encode and write each once.
+
+Fields go by groups (see ``groups``): one scalar, a wind, a wave height with its followers.
+A frame of which a field is refused is left out; nothing of the others is done again. What
+was written with such a frame in it is put together anew from its encoded chunks.
+"""
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
-from functools import lru_cache
-
-import numpy as np
-from numpy.typing import NDArray
 
 from aurora_prep.manifest import durable
 from aurora_prep.manifest.ledger.records import DetailRecord, ObjectRecord, Status
 from aurora_prep.normalisation import FieldReduction, ShardStatistics
 from aurora_prep.pipelines.plan.source_plan import ShardTask, SourcePlan
-from aurora_prep.pipelines.reading.derived import derive, is_derived
-from aurora_prep.pipelines.reading.harmonise import Placement, check_values, harmonise, placement_of
-from aurora_prep.pipelines.reading.match import STATIC, Holdings, decode
+from aurora_prep.pipelines.reading.match import Holdings
 from aurora_prep.pipelines.shard.context import RunContext
 from aurora_prep.pipelines.shard.encode import (
     Layout,
     assemble_shard,
     checksum,
-    encode_field,
+    chunks_of,
     layout_of,
 )
-from aurora_prep.pipelines.shard.missing import moment_of
-from aurora_prep.pipelines.shard.reduce import reduce
-from aurora_prep.pipelines.shard.regrid import Regrid
-from aurora_prep.sources.spec import (
-    AuroraPrepError,
-    DecodeError,
-    FetchError,
-    FrameKey,
-    HarmoniseError,
-    RegridError,
-    Variable,
-)
+from aurora_prep.pipelines.shard.field_work import Done, FieldWork, Group, Job, RefusedError
+from aurora_prep.pipelines.shard.pools import Pools
+from aurora_prep.sources.spec import FrameKey, Variable
 
-WRITERS = 4
-LOOKAHEAD = 3  # fields under way per thread: enough to hide the writing
+LOOKAHEAD = 3  # groups under way per thread: enough to hide the writing
+Chunks = dict[tuple[FrameKey | None, int | None], bytes]
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
-    """One field to do: which variable, which frame of the task, which level."""
+class _Written:
+    """An object under way, with the variable it is of."""
 
     variable: Variable
-    frame: FrameKey | None
-    level: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Done:
-    """A field done: its encoded chunk and what it was reduced to."""
-
-    chunk: bytes
-    reduction: FieldReduction
-
-
-class FrameRefusedError(Exception):
-    """A frame must be left out of the shard; the others stay."""
-
-    def __init__(self, frame: FrameKey, status: Status, reason: str) -> None:
-        super().__init__(frame, status, reason)
-        self.frame, self.status, self.reason = frame, status, reason
+    record: Future[ObjectRecord]
 
 
 class ShardWorker:
-    """One attempt at a shard with a given set of frames."""
+    """Makes the fields of a shard, and its objects.
+
+    Args:
+        plan: The plan of the source.
+        task: The shard.
+        frames: Frames to do; none for static fields.
+        held: What the files hold.
+        context: Where the run works.
+        pools: Threads to work on.
+
+    Attributes:
+        refused: Frames left out since one of their fields is damaged or implausible, with
+            status and reason.
+        objects: Objects under way, in the order of the plan.
+    """
 
     def __init__(
         self,
@@ -79,16 +65,12 @@ class ShardWorker:
         frames: tuple[FrameKey, ...],
         held: Holdings,
         context: RunContext,
+        pools: Pools,
     ) -> None:
-        self.plan, self.task, self.frames, self.held, self.context = (
-            plan,
-            task,
-            frames,
-            held,
-            context,
-        )
-        self.regrid = Regrid(plan.grid, context.weights)
-        self.placements: dict[tuple[str, int], Placement] = {}
+        self.plan, self.task, self.frames, self.context = plan, task, frames, context
+        self.work = FieldWork(plan, held, context)
+        self.pools = pools
+        self.refused: dict[FrameKey, tuple[Status, str]] = {}
         self.objects: list[Future[ObjectRecord]] = []
 
     @property
@@ -96,44 +78,63 @@ class ShardWorker:
         """The Zarr store of the shard, relative to the dataset."""
         return self.plan.static_store if self.task.is_static else self.plan.store
 
+    @property
+    def kept(self) -> tuple[FrameKey, ...]:
+        """Frames that are not refused."""
+        return tuple(frame for frame in self.frames if frame not in self.refused)
+
     def run(self) -> tuple[list[DetailRecord], ShardStatistics]:
-        """Do every field, in the order of the plan; start writing each variable when it is done."""
-        details: list[DetailRecord] = []
-        statistics = ShardStatistics()
-        pool = _pool(self.context.threads or _processors())
-        if not self.frames and not self.task.is_static:
-            return details, statistics
-        chunks: dict[tuple[FrameKey | None, int | None], bytes] = {}
-        for job, done in self._fields(pool):
-            chunks[job.frame, job.level] = done.chunk
-            details.append(self._detail(job, done.reduction))
-            if job.frame is None or self.context.recipe.enters_statistics(job.frame.valid_time):
-                statistics.add(job.variable.path, job.level, done.reduction)
-            if len(chunks) == max(1, len(self.frames)) * len(self.plan.levels_of(job.variable)):
-                self.objects.append(_writers().submit(self._write, job.variable, chunks))
-                chunks = {}
-        return details, statistics
+        """Do every field; start writing each variable when its last field is done.
+
+        Raises:
+            DecodeError: A static field is damaged.
+            FetchError: A Zarr store does not answer for a static field.
+            HarmoniseError: A static field is not what was declared.
+            RegridError: A static field cannot be regridded.
+        """
+        chunks: dict[str, Chunks] = {}
+        reductions: dict[Job, FieldReduction] = {}
+        written: list[_Written] = []
+        for group, result in self._groups_done():
+            if isinstance(result, RefusedError):
+                if result.frame is None:
+                    raise result.error
+                self.refused.setdefault(result.frame, (result.status, result.reason))
+            else:
+                self._keep(group, result, chunks, reductions)
+            for variable in group.completes:
+                made = chunks.pop(variable.path, {})
+                if self.task.is_static or self.kept:
+                    record = self.pools.writers.submit(self._write, variable, made, self.kept)
+                    written.append(_Written(variable, record))
+        self.objects = self._settled(written)
+        return self._accounts(reductions)
+
+    def _keep(
+        self,
+        group: Group,
+        result: tuple[Done, ...],
+        chunks: dict[str, Chunks],
+        reductions: dict[Job, FieldReduction],
+    ) -> None:
+        for job, done in zip(group.jobs, result, strict=True):
+            if job.frame not in self.refused:
+                chunks.setdefault(job.variable.path, {})[job.frame, job.level] = done.chunk
+                reductions[job] = done.reduction
 
     def undo(self) -> None:
-        """Remove what this attempt wrote, once it is written."""
+        """Remove what this worker wrote, once it is written."""
         for written in self.objects:
             durable.delete(durable.join(self.context.root, written.result().key))
 
-    def _jobs(self) -> Iterator[_Job]:
-        static = self.task.is_static
-        frames: tuple[FrameKey | None, ...] = (None,) if static else self.frames
-        for variable in self.plan.static_variables if static else self.plan.variables:
-            for frame in frames:
-                for level in self.plan.levels_of(variable):
-                    yield _Job(variable, frame, level)
-
-    def _fields(self, pool: ThreadPoolExecutor) -> Iterator[tuple[_Job, _Done]]:
-        """Fields done, in order, with a bounded number under way."""
-        under_way: deque[tuple[_Job, Future[_Done]]] = deque()
-        most = LOOKAHEAD * (self.context.threads or _processors())
+    def _groups_done(self) -> Iterator[tuple[Group, tuple[Done, ...] | RefusedError]]:
+        """Groups done, in order, with a bounded number under way."""
+        under_way: deque[tuple[Group, Future[tuple[Done, ...] | RefusedError]]] = deque()
+        most = LOOKAHEAD * self.pools.threads
+        frames: tuple[FrameKey | None, ...] = (None,) if self.task.is_static else self.frames
         try:
-            for job in self._jobs():
-                under_way.append((job, pool.submit(self._field, job)))
+            for group in self.work.groups(self._variables, frames):
+                under_way.append((group, self.pools.compute.submit(self._do, group)))
                 if len(under_way) >= most:
                     first, future = under_way.popleft()
                     yield first, future.result()
@@ -144,54 +145,62 @@ class ShardWorker:
             for _, future in under_way:
                 future.cancel()
 
-    def _field(self, job: _Job) -> _Done:
-        """Decode, harmonise, regrid, reduce and encode one field."""
-        variable = job.variable
-        if is_derived(variable.path):
-            field = derive(variable.path, self.plan.grid)
-            encoded = encode_field(field, self._layout(variable).compressor())
-            return _Done(encoded, reduce(field, self.plan.grid))
-        moment = STATIC if job.frame is None else moment_of(job.frame)
-        ref = self.held.fields[(variable.path, job.level), moment]
-        where = f"{self.plan.source.name}:{variable.path} @ {job.frame or 'static'}, {ref}"
-        native = self.plan.source.native(variable.path)
+    def _do(self, group: Group) -> tuple[Done, ...] | RefusedError:
+        """The fields of a group; nothing is done for a frame that is refused already."""
+        frame = group.jobs[0].frame
+        if frame is not None and (known := self.refused.get(frame)) is not None:
+            return RefusedError(frame, *known)
         try:
-            placement = self._placement(ref.file, ref.grid)
-            field = harmonise(decode(ref), ref.units, native, placement, where)
-            if placement.grid == self.plan.grid:
-                reduction = reduce(field, self.plan.grid)
-                extremes = reduction.minimum, reduction.maximum, reduction.missing
-                check_values(variable, *extremes, where)
-            else:
-                check_values(variable, *_extremes(field), where)
-                description = self.held.grid_of(ref)
-                method = self.plan.recipe.method_of(variable.short_name)
-                field = self.regrid(field, placement, description, variable, method)
-                reduction = reduce(field, self.plan.grid)
-        except (DecodeError, FetchError, HarmoniseError, RegridError) as error:
-            if job.frame is None:
-                raise
-            status = Status.MISSING if isinstance(error, FetchError) else Status.REJECTED
-            raise FrameRefusedError(job.frame, status, _one_line(error)) from error
-        return _Done(encode_field(field, self._layout(variable).compressor()), reduction)
+            return self.work.do(group)
+        except RefusedError as refusal:
+            return refusal
 
-    def _placement(self, file: str, grid: int) -> Placement:
-        placement = self.placements.get((file, grid))
-        if placement is None:
-            placement = placement_of(self.held.grids[file][grid], file)
-            self.placements[file, grid] = placement
-        return placement
+    @property
+    def _variables(self) -> tuple[Variable, ...]:
+        return self.plan.static_variables if self.task.is_static else self.plan.variables
+
+    def _settled(self, written: list[_Written]) -> list[Future[ObjectRecord]]:
+        """Objects in the order of the plan, without the frames that were refused later."""
+        order = {variable.path: place for place, variable in enumerate(self._variables)}
+        written = sorted(written, key=lambda one: order[one.variable.path])
+        if not self.refused or self.task.is_static:
+            return [one.record for one in written]
+        if not self.kept:
+            for one in written:
+                durable.delete(durable.join(self.context.root, one.record.result().key))
+            return []
+        submit, kept = self.pools.writers.submit, self.kept
+        return [submit(self._rewritten, one.variable, one.record, kept) for one in written]
+
+    def _accounts(
+        self, reductions: Mapping[Job, FieldReduction]
+    ) -> tuple[list[DetailRecord], ShardStatistics]:
+        """Records and statistics of the fields of the frames that are kept, in the plan's order."""
+        details: list[DetailRecord] = []
+        statistics = ShardStatistics()
+        frames: tuple[FrameKey | None, ...] = (None,) if self.task.is_static else self.kept
+        for variable in self._variables:
+            for frame in frames:
+                for level in self.plan.levels_of(variable):
+                    job = Job(variable, frame, level)
+                    details.append(self._detail(job, reductions[job]))
+                    if frame is None or self.context.recipe.enters_statistics(frame.valid_time):
+                        statistics.add(variable.path, level, reductions[job])
+        return details, statistics
 
     def _layout(self, variable: Variable) -> Layout:
         return layout_of(self.plan, variable, self.context.recipe.storage.codec)
 
     def _write(
-        self, variable: Variable, chunks: Mapping[tuple[FrameKey | None, int | None], bytes]
+        self, variable: Variable, chunks: Chunks, frames: tuple[FrameKey, ...]
     ) -> ObjectRecord:
         """Assemble one variable's shard and make it durable."""
-        frames: tuple[FrameKey | None, ...] = (None,) if self.task.is_static else self.task.frames
-        levels = self.plan.levels_of(variable)
-        ordered = [chunks.get((frame, level)) for frame in frames for level in levels]
+        places: tuple[FrameKey | None, ...] = (None,) if self.task.is_static else self.task.frames
+        keys = [(frame, level) for frame in places for level in self.plan.levels_of(variable)]
+        ordered = [
+            chunks.get((frame, level)) if frame is None or frame in frames else None
+            for frame, level in keys
+        ]
         data = assemble_shard(ordered, self._layout(variable))
         block = (*self.task.block, *((0,) if variable.has_levels else ()), 0, 0)
         key = f"{self.store}/{variable.short_name}/c/{'/'.join(map(str, block))}"
@@ -204,10 +213,23 @@ class ShardWorker:
             key=key,
             bytes=len(data),
             checksum=checksum(data),
-            frames=tuple(str(frame) for frame in self.frames),
+            frames=tuple(str(frame) for frame in frames),
         )
 
-    def _detail(self, job: _Job, reduction: FieldReduction) -> DetailRecord:
+    def _rewritten(
+        self, variable: Variable, record: Future[ObjectRecord], kept: tuple[FrameKey, ...]
+    ) -> ObjectRecord:
+        """An object without the frames that were refused after it was written."""
+        before = record.result()
+        if before.frames == tuple(str(frame) for frame in kept):
+            return before
+        data = durable.get(durable.join(self.context.root, before.key))
+        levels = self.plan.levels_of(variable)
+        keys = [(frame, level) for frame in self.task.frames for level in levels]
+        pieces = zip(keys, chunks_of(data, self._layout(variable)), strict=False)
+        return self._write(variable, {key: piece for key, piece in pieces if piece}, kept)
+
+    def _detail(self, job: Job, reduction: FieldReduction) -> DetailRecord:
         return DetailRecord(
             source=self.plan.source.name,
             grid=self.plan.grid.name,
@@ -223,32 +245,3 @@ class ShardWorker:
             mean=reduction.mean,
             missing_fraction=reduction.missing_fraction,
         )
-
-
-def _extremes(field: NDArray[np.float32]) -> tuple[float, float, int]:
-    missing = int(np.count_nonzero(np.isnan(field)))
-    if missing == field.size:
-        return float("nan"), float("nan"), missing
-    if missing:
-        return float(np.nanmin(field)), float(np.nanmax(field)), missing
-    return float(field.min()), float(field.max()), 0
-
-
-def _one_line(error: AuroraPrepError) -> str:
-    problem, _, found, _ = error.args
-    return f"{problem}: {found}"
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@lru_cache(maxsize=1)
-def _writers() -> ThreadPoolExecutor:
-    """Threads that wait for the disk or the network, so that those that compute do not."""
-    return ThreadPoolExecutor(WRITERS, thread_name_prefix="write")
-
-
-@lru_cache(maxsize=1)
-def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, thread_name_prefix="shard")
