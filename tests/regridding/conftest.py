@@ -7,6 +7,7 @@ import shutil
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pyproj  # noqa: F401  # must be loaded before ecCodes
@@ -15,6 +16,18 @@ import pytest
 from aurora_prep.regridding import KEYS, Geometry, geometry_from_grib, in_rows, of_grid
 from aurora_prep.regridding.weights import sines
 from aurora_prep.sources.spec import Grid
+
+ERA5 = {"centre": "ecmf", "dataDate": 20200101, "dataTime": 0}
+LAMBERT = {
+    "gridType": "lambert",
+    "LoVInDegrees": 262.5,
+    "LaDInDegrees": 38.5,
+    "Latin1InDegrees": 38.5,
+    "Latin2InDegrees": 38.5,
+    "latitudeOfFirstGridPointInDegrees": 25.0,
+    "longitudeOfFirstGridPointInDegrees": 255.0,
+    "jScansPositively": 1,
+}
 
 
 def regional(north, west, step, rows, columns):
@@ -65,6 +78,112 @@ def read_grib(path, number=0, short_name=None) -> tuple[Geometry, np.ndarray]:
     fields = read_messages(path)
     chosen = [f for f in fields if short_name in (None, f[0]["shortName"])][number]
     return geometry_from_grib(chosen[0]), in_rows(chosen[1], chosen[0])
+
+
+def octahedral_rows(order: int) -> list[int]:
+    """Points in each row of an octahedral grid."""
+    half = [20 + 4 * row for row in range(order)]
+    return half + half[::-1]
+
+
+def octahedral(order: int) -> dict[str, Any]:
+    """Grid keys of an octahedral grid."""
+    pl = octahedral_rows(order)
+    return {"gridType": "reduced_gg", "N": order, "Nj": 2 * order, "pl": pl}
+
+
+def classic(order: int, pl: list[int]) -> dict[str, Any]:
+    """Grid keys of a reduced Gaussian grid with given rows."""
+    return {"gridType": "reduced_gg", "N": order, "Nj": 2 * order, "pl": pl}
+
+
+def regular(step: float) -> dict[str, Any]:
+    """Grid keys of a global regular grid."""
+    rows, columns = round(180 / step) + 1, round(360 / step)
+    return {
+        "gridType": "regular_ll",
+        "Ni": columns,
+        "Nj": rows,
+        "latitudeOfFirstGridPointInDegrees": 90.0,
+        "latitudeOfLastGridPointInDegrees": -90.0,
+        "longitudeOfFirstGridPointInDegrees": 0.0,
+        "longitudeOfLastGridPointInDegrees": 360.0 - step,
+        "iDirectionIncrementInDegrees": step,
+        "jDirectionIncrementInDegrees": step,
+    }
+
+
+def lambert(size: int, metres: float, *, relative: bool) -> dict[str, Any]:
+    """Grid keys of a Lambert grid over North America."""
+    return {
+        **LAMBERT,
+        "Nx": size,
+        "Ny": size,
+        "DxInMetres": metres,
+        "DyInMetres": metres,
+        "uvRelativeToGrid": int(relative),
+    }
+
+
+def write_grib(
+    path: Path, fields: list[tuple[dict[str, Any], dict[str, Any], np.ndarray]], bits: int = 24
+) -> Path:
+    """Write messages of edition 2.
+
+    Args:
+        path: The file.
+        fields: Grid keys, other keys, and values in the order of the grid; NaN is missing.
+        bits: Bits a value.
+    """
+    ec = pytest.importorskip("eccodes", reason="install eccodes to write GRIB")
+    with path.open("wb") as file:
+        for grid, keys, values in fields:
+            handle = ec.codes_grib_new_from_samples("GRIB2")
+            try:
+                plain = {k: v for k, v in grid.items() if k != "pl"}
+                if grid["gridType"] == "reduced_gg":
+                    ec.codes_release(handle)
+                    handle = ec.codes_grib_new_from_samples("reduced_gg_sfc_grib2")
+                    plain.pop("gridType")
+                    ec.codes_set(handle, "N", plain.pop("N"))
+                    ec.codes_set(handle, "Nj", plain.pop("Nj"))
+                    ec.codes_set_array(handle, "pl", grid["pl"])
+                    first = _gaussian(grid["N"])
+                    ec.codes_set(handle, "latitudeOfFirstGridPointInDegrees", first)
+                    ec.codes_set(handle, "latitudeOfLastGridPointInDegrees", -first)
+                    ec.codes_set(handle, "longitudeOfFirstGridPointInDegrees", 0.0)
+                    east = 360.0 - 360.0 / max(grid["pl"])
+                    ec.codes_set(handle, "longitudeOfLastGridPointInDegrees", east)
+                for key, value in {**plain, **ERA5, **keys}.items():
+                    ec.codes_set(handle, key, value)
+                ec.codes_set(handle, "bitsPerValue", bits)
+                missing = np.isnan(values)
+                if missing.any():
+                    ec.codes_set(handle, "bitmapPresent", 1)
+                    ec.codes_set(handle, "missingValue", 9999.0)
+                packed = np.where(missing, 9999.0, values).astype(np.float64).ravel()
+                ec.codes_set_values(handle, packed)
+                ec.codes_write(handle, file)
+            finally:
+                ec.codes_release(handle)
+    return path
+
+
+def _gaussian(order: int) -> float:
+    sines = np.polynomial.legendre.leggauss(2 * order)[0]
+    return float(np.degrees(np.arcsin(sines.max())))
+
+
+@pytest.fixture(scope="session")
+def grib() -> SimpleNamespace:
+    """Writes GRIB files, and the keys of grids for them."""
+    return SimpleNamespace(
+        octahedral=octahedral,
+        classic=classic,
+        regular=regular,
+        lambert=lambert,
+        write=write_grib,
+    )
 
 
 @pytest.fixture(scope="session")
