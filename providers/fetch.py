@@ -7,10 +7,11 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from aurora_prep.providers import cds, http, mars
+from aurora_prep.providers import cds, http, marks, mars
 from aurora_prep.providers.cache import Cache, CachedFile
 from aurora_prep.providers.credentials import Service
 from aurora_prep.providers.indexed import client as indexed
@@ -118,8 +119,18 @@ class Fetcher:
             stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
 
+    def _checked(self, path: Path, request: Request) -> None:
+        """Refuse a file of the other kind, synthetic or real, and what ``check`` refuses."""
+        marks.require(path, request)
+        if self.check is not None:
+            self.check(path)
+
     def _cached(self, request: Request) -> CachedFile | None:
         found = self.cache.lookup(request)
+        if found is not None and not all(marks.agrees(path, request) for path in found.members):
+            LOGGER.warning("request %s: the cached answer is of the other kind", request.digest)
+            self.cache.discard(request)
+            return None
         if found is not None:
             self.watch(Progress(request, Step.CACHED, found.bytes, found.bytes))
         return found
@@ -155,7 +166,8 @@ class Fetcher:
             )
             labels = {"store_checksum": VERDICT[delivery.confirmed]}
             try:
-                found = self.cache.store(request, temporary, check=self.check, labels=labels)
+                check = partial(self._checked, request=request)
+                found = self.cache.store(request, temporary, check=check, labels=labels)
             except AuroraPrepError as refusal:
                 return refusal
         finally:

@@ -83,9 +83,11 @@ def _present(output: str, entry: SourcePlan, cache: Any) -> Present:
     from aurora_prep.manifest.ledger.parts import finished
     from aurora_prep.pipelines.estimates.estimate import Present
     from aurora_prep.pipelines.estimates.present import answers_present, frames_present
+    from aurora_prep.providers.whom import server_of
 
     parts = finished(output, entry.source.name, entry.grid.name)
-    requests, size = answers_present(entry, cache)
+    server = "" if entry.files else server_of(entry.source.access(entry.recipe.access))
+    requests, size = answers_present(entry, cache, server)
     return Present(frames=frames_present(entry, parts), requests=requests, request_bytes=size)
 
 

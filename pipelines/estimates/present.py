@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -41,12 +42,19 @@ def frames_present(plan: SourcePlan, parts: Collection[str]) -> int:
     return counted
 
 
-def answers_present(plan: SourcePlan, cache: Cache) -> tuple[int, int]:
-    """Requests whose answer is in the cache, and the bytes of those answers."""
+def answers_present(plan: SourcePlan, cache: Cache, server: str = "") -> tuple[int, int]:
+    """Requests whose answer is in the cache, and the bytes of those answers.
+
+    Args:
+        plan: The plan of the source.
+        cache: The cache.
+        server: Who answers, where that is not the well-known server.
+    """
     held = {path.name.removesuffix(SIDECAR) for path in cache.root.glob(f"??/*{SIDECAR}")}
     if not held:
         return 0, 0
-    there = (cache.lookup(r) for r in plan.requests(synthetic=False) if r.digest in held)
+    requests = (replace(request, server=server) for request in plan.requests(synthetic=False))
+    there = (cache.lookup(request) for request in requests if request.digest in held)
     sizes = [answer.bytes for answer in there if answer is not None]
     return len(sizes), sum(sizes)
 

@@ -17,7 +17,7 @@ from typing import Any
 from aurora_prep import sources
 from aurora_prep.pipelines.plan.own_files import check_held, choice_of, no_frame, source_of
 from aurora_prep.pipelines.plan.source_plan import FLOAT32_BYTES, SourcePlan, is_static
-from aurora_prep.pipelines.plan.store_choice import own_store, public_store
+from aurora_prep.pipelines.plan.store_choice import is_synthetic_store, own_store, public_store
 from aurora_prep.pipelines.reading.derived import is_derived
 from aurora_prep.pipelines.reading.harmonise import Placement, placement_of
 from aurora_prep.pipelines.reading.match import Holdings, holdings_of
@@ -116,10 +116,13 @@ def _source_plan(
         )
     static_files = _expanded(entry.statics, recipe, cache)
     static = tuple(path for path in paths if is_static(path))
+    synthetic = held is not None and held.synthetic
     if static_files:
         static = _held_static(entry, static_files, source, cache, where)
+        synthetic = synthetic or holdings_of(static_files, source, cache).synthetic
     if entry.access == ZARR:
         files = own_store(entry, recipe, where)
+        synthetic = synthetic or any(map(is_synthetic_store, files))
         if not files:
             public_store(source, entry, moving if static_files else (*moving, *static), where)
     deepest = max(len(levels) if source.native(p).variable.has_levels else 1 for p in moving)
@@ -143,6 +146,7 @@ def _source_plan(
         static_files=static_files,
         ignored=ignored,
         static_paths=tuple(path for path in static if (grid.name, path) not in owned),
+        synthetic=synthetic,
     )
 
 

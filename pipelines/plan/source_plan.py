@@ -78,6 +78,7 @@ class SourcePlan:
             than the source's.
         static_paths: The static variables that this entry writes; those of its grid that
             another entry writes are not among them.
+        synthetic: Whether the user's own files or store say that they are synthetic.
     """
 
     position: int
@@ -95,6 +96,7 @@ class SourcePlan:
     ignored: tuple[str, ...] = ()
     products: tuple[str, ...] = ()
     static_paths: tuple[str, ...] = ()
+    synthetic: bool = False
 
     @property
     def is_forecast(self) -> bool:

@@ -10,6 +10,7 @@ from aurora_prep.pipelines.reading.derived import is_derived
 from aurora_prep.pipelines.reading.match import STATIC, Place
 from aurora_prep.pipelines.reading.zarr_index import Wanted
 from aurora_prep.pipelines.recipe import ZARR, Recipe, SourceRecipe
+from aurora_prep.providers import marks
 from aurora_prep.providers.zarr_store import StoreAddress
 from aurora_prep.sources.spec import (
     AuroraPrepError,
@@ -37,6 +38,12 @@ def own_store(entry: SourceRecipe, recipe: Recipe, where: str) -> tuple[str, ...
         )
     base = Path(recipe.base)
     return tuple(str(StoreAddress.of_path(path, base)) for path in entry.paths)
+
+
+def is_synthetic_store(address: str) -> bool:
+    """Whether the user's own store, on this machine, says that it is synthetic."""
+    url = StoreAddress.parse(address).url
+    return url.startswith("file://") and marks.is_synthetic_store(Path(url.removeprefix("file://")))
 
 
 def public_store(

@@ -10,7 +10,7 @@ import json
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -25,11 +25,12 @@ from aurora_prep.pipelines.reading.fields import (
     NetcdfField,
 )
 from aurora_prep.pipelines.reading.grid_description import GridDescription
+from aurora_prep.providers import marks
 from aurora_prep.sources.spec import DecodeError, digest_of
 
 __all__ = ["PRESSURE", "SURFACE", "Contents", "FieldRef", "contents_of", "sniff"]
 
-FORMAT = 4  # raised when the form of the kept contents changes
+FORMAT = 5  # raised when the form of the kept contents changes
 MAGIC = {
     b"GRIB": "grib",
     b"\x89HDF": "netcdf",
@@ -54,6 +55,7 @@ class Contents(Generic[FieldType_co]):
         fields: In the order of the file.
         grids: Description of each grid met.
         skipped: What the file holds that is no field on a horizontal grid.
+        synthetic: Whether the embedded provider made any of it.
     """
 
     file: str
@@ -61,6 +63,7 @@ class Contents(Generic[FieldType_co]):
     fields: tuple[FieldType_co, ...]
     grids: tuple[GridDescription, ...]
     skipped: tuple[str, ...] = ()
+    synthetic: bool = False
 
 
 FileContents = Contents[GribField] | Contents[NetcdfField]
@@ -145,7 +148,7 @@ def _remembered(path: Path, note: Path, scan: Callable[[Path, str], FileContents
     try:
         return _load(note.read_text(encoding="utf-8"), str(path))
     except (OSError, ValueError, KeyError, TypeError):
-        contents = scan(path, sniff(path))
+        contents = replace(scan(path, sniff(path)), synthetic=marks.is_synthetic(path))
     try:
         note.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=note.parent, delete=False, suffix=".tmp") as file:
@@ -164,6 +167,7 @@ def _dump(contents: FileContents) -> str:
         "format": contents.format,
         "grids": [dict(grid) for grid in contents.grids],
         "skipped": contents.skipped,
+        "synthetic": contents.synthetic,
         "headers": [asdict(one) for one in headers],
         "fields": [_row(ref, names, numbers[ref.headers]) for ref in contents.fields],
     }
@@ -203,4 +207,5 @@ def _load(text: str, file: str) -> FileContents:
                 said[name] = tuple(said[name])
         found.append(kind(file=file, **said))
     grids = tuple(GridDescription(grid) for grid in plain["grids"])
-    return Contents(file, plain["format"], tuple(found), grids, tuple(plain["skipped"]))
+    skipped, synthetic = tuple(plain["skipped"]), bool(plain["synthetic"])
+    return Contents(file, plain["format"], tuple(found), grids, skipped, synthetic)

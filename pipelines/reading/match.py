@@ -59,6 +59,7 @@ class Holdings:
             fields claim it. Four parts of an error each; never of a static field.
         off_hours: Fields at no whole hour, which no frame can have.
         products: What the headers of the fields say, each once.
+        synthetic: Whether the embedded provider made any of it.
     """
 
     fields: Mapping[Key, FieldRef]
@@ -67,6 +68,7 @@ class Holdings:
     conflicts: Mapping[Key, tuple[str, str, str, str]] = field(default_factory=dict)
     off_hours: tuple[str, ...] = ()
     products: tuple[Headers, ...] = ()
+    synthetic: bool = False
 
     def grid_of(self, ref: FieldRef) -> GridDescription:
         """The grid a field lies on, as its file describes it."""
@@ -137,9 +139,11 @@ def _holdings_of(
     ignored: dict[str, None] = {}
     off_hours: dict[str, None] = {}
     ingredients = Ingredients(source)
+    synthetic = False
     for name in files:
         contents = contents_of(Path(name), kept, scan)
         grids[name] = contents.grids
+        synthetic = synthetic or contents.synthetic
         at_hand = [_is_chosen(grid, choice) for grid in contents.grids]
         skipped = (f"{one} (not on latitude and longitude)" for one in contents.skipped)
         ignored |= dict.fromkeys(skipped)
@@ -171,7 +175,9 @@ def _holdings_of(
     found |= ingredients.computed(found)
     _refuse_static(conflicts)
     said = dict.fromkeys(ref.headers for ref in found.values())
-    return Holdings(found, grids, tuple(sorted(ignored)), conflicts, tuple(off_hours), tuple(said))
+    return Holdings(
+        found, grids, tuple(sorted(ignored)), conflicts, tuple(off_hours), tuple(said), synthetic
+    )
 
 
 def _adds(ingredients: Ingredients, ref: FieldRef, choice: Choice, *, on_grid: bool) -> bool:

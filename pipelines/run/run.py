@@ -29,6 +29,7 @@ from aurora_prep.pipelines.run.claim import alone, begin, remove
 from aurora_prep.pipelines.run.ledger_watch import LedgerWatch
 from aurora_prep.pipelines.run.pipeline import Prepare
 from aurora_prep.pipelines.run.progress import Display, counted
+from aurora_prep.pipelines.run.rehearsal import recognised
 from aurora_prep.pipelines.run.room import bounded, check_room, need_of
 from aurora_prep.pipelines.run.work import Work
 from aurora_prep.pipelines.shard.context import RunContext
@@ -125,6 +126,7 @@ def run(
         events=None if events is None else Path(events).absolute(),
     )
     plan = make_plan(recipe, context.contents)
+    context = recognised(context, plan)
     _check_statistics(plan)
     with alone(context.root):
         if overwrite:

@@ -175,4 +175,4 @@ def _plan(context: RunContext) -> Plan:
 
 @lru_cache(maxsize=SOURCES_KEPT)
 def _requests(context: RunContext, position: int) -> tuple[Request, ...]:
-    return tuple(_plan(context).sources[position].requests(synthetic=context.synthetic))
+    return tuple(context.requests(_plan(context).sources[position]))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from aurora_prep.pipelines.plan.source_plan import SourcePlan
 from aurora_prep.pipelines.recipe import Recipe
 from aurora_prep.providers.cache import Cache
 from aurora_prep.providers.shared_cache import SharedCache
+from aurora_prep.sources.spec import Request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +35,8 @@ class RunContext:
         budgets: Lane and most bytes that its answers may hold of the cache, for a run whose
             cache is bounded; empty where answers are kept.
         events: File for the run's events; ``None`` for none.
+        servers: Who answers the requests of an entry, by its position, where that is
+            neither the well-known server nor the embedded provider.
         job: Tells one run from another: what a process remembers of one, such as the plan,
             is not taken for the next, whose files may be others.
     """
@@ -49,11 +53,18 @@ class RunContext:
     is_one_process: bool = False
     budgets: tuple[tuple[str, int], ...] = field(default=(), compare=False)
     events: Path | None = None
+    servers: tuple[tuple[int, str], ...] = ()
     job: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def is_synthetic(self, plan: SourcePlan) -> bool:
-        """Whether the embedded provider makes up the values of a source."""
-        return self.synthetic and not plan.files
+        """Whether the embedded provider makes, or made, up the values of a source."""
+        return plan.synthetic or (self.synthetic and not plan.files)
+
+    def requests(self, plan: SourcePlan) -> Iterator[Request]:
+        """What is asked for a source, of whom this run asks."""
+        server = dict(self.servers).get(plan.position, "")
+        requests = plan.requests(synthetic=self.synthetic)
+        return (replace(request, server=server) if server else request for request in requests)
 
     @property
     def answers(self) -> Cache:

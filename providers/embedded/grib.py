@@ -21,6 +21,7 @@ import eccodes
 import numpy as np
 from numpy.typing import NDArray
 
+from aurora_prep.providers import marks
 from aurora_prep.providers.embedded.gaussian import Gaussian, truth_at
 from aurora_prep.providers.embedded.region import Region
 from aurora_prep.providers.embedded.selection import Field, Selection, Wanted
@@ -46,6 +47,11 @@ MARS = {
     Product.FORECAST: ("od", "fc", 155),
 }
 BASE_HOURS = (6, 18)
+# What says in every message that it is synthetic.
+MARK = {
+    1: {"subCentre": marks.GRIB1_SUBCENTRE},
+    2: {"productionStatusOfProcessedData": marks.GRIB2_STATUS},
+}
 
 
 def write(
@@ -104,6 +110,7 @@ def _template(selection: Selection, wanted: Wanted) -> bytes:
         "type": type_,
         "stream": "oper",
         "generatingProcessIdentifier": process,
+        **MARK[edition],
         **dict(wanted.dialect.labels),
         **(_gaussian(points) if isinstance(points, Gaussian) else _regular(points)),
         "packingType": PACKING[edition],

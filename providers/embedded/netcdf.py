@@ -26,6 +26,7 @@ import netCDF4
 import numpy as np
 from numpy.typing import NDArray
 
+from aurora_prep.providers import marks
 from aurora_prep.providers.embedded.atmosphere import truth
 from aurora_prep.providers.embedded.grib import MARS
 from aurora_prep.providers.embedded.netcdf_axes import EXPVERS, coordinates, leading_axes
@@ -93,7 +94,7 @@ def _describe(file: Any) -> None:
             "Conventions": "CF-1.7",
             "institution": "European Centre for Medium-Range Weather Forecasts",
             "history": "written by the embedded provider of aurora-prep",
-            "synthetic": "analytic fields for tests and rehearsals: not observations, not weather",
+            marks.ATTRIBUTE: marks.TEXT,
         }
     )
 

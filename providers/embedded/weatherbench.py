@@ -18,6 +18,7 @@ import numpy as np
 from numcodecs import Blosc
 from numpy.typing import NDArray
 
+from aurora_prep.providers import marks
 from aurora_prep.providers.embedded.atmosphere import truth
 from aurora_prep.sources.spec import HOUR, Kind, Native, Product, Source, Zarr, ZarrStore
 
@@ -213,7 +214,10 @@ class VirtualStore:
         )
 
     def _attributes(self) -> dict[str, Any]:
-        said: dict[str, Any] = {"title": "SYNTHETIC: analytic fields, not weather"}
+        said: dict[str, Any] = {
+            "title": "SYNTHETIC: analytic fields, not weather",
+            marks.ATTRIBUTE: marks.TEXT,
+        }
         if self.declared.last is None:
             said |= {
                 "valid_time_start": f"{self.declared.first:%Y-%m-%d}",

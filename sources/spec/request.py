@@ -32,6 +32,7 @@ class Request:
             never meet those of a real one in a cache.
         addresses: Where a file of a tree is asked for, the best first; it does not
             decide the answer.
+        server: Address of who is asked, where that is not the well-known one.
         digest: SHA-256 of what decides the answer, in hexadecimal.
     """
 
@@ -46,10 +47,13 @@ class Request:
     mirrors: tuple[str, ...] = ()
     synthetic: bool = False
     addresses: tuple[str, ...] = ()
+    server: str = ""
     digest: str = field(init=False)
 
     def __post_init__(self) -> None:
-        decisive = [self.access, self.dataset, self.body, self.synthetic]
+        decisive: list[Any] = [self.access, self.dataset, self.body, self.synthetic]
+        if self.server:  # left out, so that answers of the well-known servers keep their names
+            decisive.append(self.server)
         object.__setattr__(self, "digest", digest_of(decisive))
 
 

@@ -116,12 +116,17 @@ def test_a_finished_run_does_nothing_and_says_so(
     undisturbed: Path, provider: EmbeddedProvider, command: Command
 ) -> None:
     before = tree(undisturbed)
-    asked = len(provider.requests)
+    asked = provider.submissions, provider.downloads
     recipe = undisturbed.parent / "recipe.yaml"
-    done = command("run", str(recipe), "--cache", str(undisturbed.parent / "cache"))
+    words = ("run", str(recipe), "--cache", str(undisturbed.parent / "cache"))
+    done = command(*words, CDSAPI_URL=provider.url, CDSAPI_KEY=provider.key)
     assert done.returncode == 0, done.stderr
     assert "nothing to do" in done.stdout
-    assert len(provider.requests) == asked
+    assert (provider.submissions, provider.downloads) == asked
+    assert tree(undisturbed) == before
+    real = command(*words)  # a finished rehearsal is not taken for the real thing
+    assert real.returncode == 2
+    assert "synthetic" in real.stderr
     assert tree(undisturbed) == before
 
 
