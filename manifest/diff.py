@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 
-from aurora_prep.manifest import duck, durable
+from aurora_prep.manifest import duck, durable, layout
 from aurora_prep.manifest.ledger.records import FRAMES
 from aurora_prep.manifest.query import Manifest
 
@@ -73,7 +73,7 @@ def diff(before: str, after: str) -> pa.Table:
             Manifest.open(url).close()
             folder = Path(name) / side
             folder.mkdir()
-            place = durable.fetch_to(durable.join(url, "manifest", "frames.parquet"), folder)
+            place = durable.fetch_to(durable.join(url, layout.table("frames")), folder)
             stored = f"read_parquet({duck.table(place)})"
             database.execute(f"CREATE VIEW {side} AS FROM {stored}")
         order = ", ".join(f"{column} NULLS FIRST" for column in KEY)

@@ -13,11 +13,10 @@ from typing import Any, Self
 import duckdb
 import pyarrow as pa
 
-from aurora_prep.manifest import duck, durable
-from aurora_prep.manifest.ledger.compact import INDEX
+from aurora_prep.manifest import duck, durable, layout
 from aurora_prep.manifest.ledger.merge import TABLES
 from aurora_prep.manifest.ledger.records import FRAMES, SPAN, TEXTS, TIME, WHOLES, Status
-from aurora_prep.sources.spec import ManifestError, moment
+from aurora_prep.sources.spec import ManifestError, grid_name, moment
 
 SUMMARY = pa.schema(
     [
@@ -96,12 +95,12 @@ class Manifest:
             ManifestError: There is no manifest, or it is not whole.
         """
         url = os.fspath(url)
-        place = durable.join(url, "manifest", INDEX)
+        place = durable.join(url, layout.INDEX)
         if not durable.exists(place):
             raise ManifestError(
                 "the dataset has no manifest yet",
                 url,
-                f"no manifest/{INDEX}",
+                f"no {layout.INDEX}",
                 "check the path; a run writes the manifest when it ends: run the recipe again",
             )
         try:
@@ -166,7 +165,7 @@ class Manifest:
 
         Args:
             source: Name of a source.
-            grid: Name of a grid.
+            grid: Name of a grid; ``0.250`` and ``1/4`` mean ``0.25``.
             valid_from: Earliest valid time, UTC: a time, a day, or either as text.
             valid_until: Latest valid time, included; a day means its last hour.
             lead_time: Exactly this lead time.
@@ -183,7 +182,7 @@ class Manifest:
         end = None if valid_until is None else moment(valid_until, "valid_until", end_of_day=True)
         facets = {
             "source": source,
-            "grid": grid,
+            "grid": None if grid is None else grid_name(grid),
             "split": split,
             "status": None if status is None else self._status(status),
             "valid_from": start,
@@ -226,10 +225,7 @@ class Manifest:
     @cached_property
     def _database(self) -> duckdb.DuckDBPyConnection:
         scratch = Path(self._scratch.name)
-        places = [
-            durable.local_path(durable.join(self.url, "manifest", f"{name}.parquet"))
-            for name in TABLES
-        ]
+        places = [durable.local_path(durable.join(self.url, layout.table(name))) for name in TABLES]
         return duck.locked(scratch, [place for place in places if place is not None])
 
     def _open_to(self, *names: str) -> duckdb.DuckDBPyConnection:
@@ -237,7 +233,7 @@ class Manifest:
         for name in names:
             if name in self._places:
                 continue
-            url = durable.join(self.url, "manifest", f"{name}.parquet")
+            url = durable.join(self.url, layout.table(name))
             place = durable.fetch_to(url, Path(self._scratch.name))
             self._check(name, place)
             self._places[name] = place
@@ -249,11 +245,14 @@ class Manifest:
         return self._database
 
     def _check(self, name: str, place: Path) -> None:
-        expected, found = self.index["files"][f"{name}.parquet"]["bytes"], place.stat().st_size
+        expected, found = (
+            self.index["files"][layout.table_name(name)]["bytes"],
+            place.stat().st_size,
+        )
         if expected != found:
             raise ManifestError(
                 "a table of the manifest is not the one its index speaks of",
-                durable.join(self.url, "manifest", f"{name}.parquet"),
+                durable.join(self.url, layout.table(name)),
                 f"{found} bytes, the index says {expected}",
                 "run the recipe again: it rebuilds the manifest from its parts",
             )

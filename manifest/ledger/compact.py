@@ -17,17 +17,15 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from aurora_prep.manifest import duck, durable
+from aurora_prep.manifest import duck, durable, layout
 from aurora_prep.manifest.ledger import parts
 from aurora_prep.manifest.ledger.merge import IDENTITY, TABLES, gather, merge
 from aurora_prep.manifest.ledger.planned import PlannedFrame, PlannedFrames, spill_plan
 from aurora_prep.manifest.ledger.records import Status
 from aurora_prep.sources.spec import ManifestError, Product
 
-__all__ = ["INDEX", "PlannedFrame", "PlannedFrames", "compact", "metadata_files", "stores_of"]
+__all__ = ["PlannedFrame", "PlannedFrames", "compact", "metadata_files", "stores_of"]
 
-INDEX = "index.json"
-ARRAY_METADATA = "zarr.json"
 ROWS = 1 << 17
 SAMPLES = f"""
     WITH written AS (
@@ -89,7 +87,7 @@ def compact(root: str, planned: Iterable[PlannedFrames]) -> dict[str, Any]:
         ManifestError: A part is damaged, or two parts claim the same frame, field or object.
         WriteError: The dataset cannot be written.
     """
-    folder = durable.join(root, "manifest")
+    folder = durable.join(root, layout.MANIFEST)
     durable.sweep(folder)
     with TemporaryDirectory() as name:
         scratch = Path(name)
@@ -99,12 +97,14 @@ def compact(root: str, planned: Iterable[PlannedFrames]) -> dict[str, Any]:
             merge(database, scratch, groups)
             _refuse_doubles(database)
             files = {
-                f"{table}.parquet": _publish(database, table, durable.join(folder, table))
-                for table in ("details", "objects", "parts", "frames")
+                layout.table_name(name): _publish(
+                    database, name, durable.join(root, layout.table(name))
+                )
+                for name in ("details", "objects", "parts", "frames")
             }
             sources = _held(database)
     index = {"files": files, "sources": sources, "metadata": metadata_files(root)}
-    durable.put(durable.join(folder, INDEX), json.dumps(index, indent=1).encode() + b"\n")
+    durable.put(durable.join(root, layout.INDEX), json.dumps(index, indent=1).encode() + b"\n")
     return index
 
 
@@ -136,8 +136,8 @@ def metadata_files(root: str) -> dict[str, dict[str, Any]]:
             elif _is_coordinate(durable.join(root, store, name)):
                 below = durable.tree(durable.join(root, store, name))
                 paths += [f"{store}/{name}/{file}" for file in below]
-            elif ARRAY_METADATA in inside:
-                paths.append(f"{store}/{name}/{ARRAY_METADATA}")
+            elif layout.ZARR_METADATA in inside:
+                paths.append(f"{store}/{name}/{layout.ZARR_METADATA}")
     found = {}
     for path in sorted(paths):
         data = durable.get(durable.join(root, path))
@@ -148,7 +148,7 @@ def metadata_files(root: str) -> dict[str, dict[str, Any]]:
 def _is_coordinate(url: str) -> bool:
     """Whether a folder of a store is an array of at most one dimension."""
     try:
-        metadata = json.loads(durable.get(durable.join(url, ARRAY_METADATA)))
+        metadata = json.loads(durable.get(durable.join(url, layout.ZARR_METADATA)))
         return len(metadata["shape"]) <= 1
     except (ManifestError, ValueError, KeyError, TypeError):
         return False

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from aurora_prep.manifest import durable
+from aurora_prep.manifest import durable, layout
 from aurora_prep.manifest.ledger.records import (
     DETAILS,
     FRAMES,
@@ -29,8 +29,6 @@ from aurora_prep.manifest.ledger.records import (
 )
 from aurora_prep.sources.spec import ManifestError
 
-FOLDER = "manifest/parts"
-SUFFIX = ".parquet"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 LISTS = {"frames": FRAMES, "details": DETAILS, "objects": OBJECTS}
 PART = pa.schema(
@@ -61,7 +59,7 @@ def part_url(root: str, source: str, grid: str, shard: str) -> str:
                 repr(name),
                 "use letters, digits and . _ + - and begin with a letter or digit",
             )
-    return durable.join(root, FOLDER, f"{source}-{grid}", shard + SUFFIX)
+    return durable.join(root, layout.part(source, grid, shard))
 
 
 def write_part(root: str, part: Part) -> str:
@@ -107,13 +105,13 @@ def read_part(root: str, source: str, grid: str, shard: str) -> Part:
 
 def finished(root: str, source: str, grid: str) -> set[str]:
     """Shard tasks of a source on a grid that have a part, from one listing."""
-    names = durable.listing(durable.join(root, FOLDER, f"{source}-{grid}"))
-    return {name.removesuffix(SUFFIX) for name in names if _is_part(name)}
+    names = durable.listing(durable.join(root, layout.parts_folder(source, grid)))
+    return {name.removesuffix(layout.PARQUET) for name in names if _is_part(name)}
 
 
 def all_parts(root: str) -> list[tuple[str, str, str]]:
     """``(source, grid, shard)`` of every part, sorted."""
-    folders = durable.listing(durable.join(root, FOLDER))
+    folders = durable.listing(durable.join(root, layout.PARTS))
     pairs = [folder.partition("-")[::2] for folder in folders if "-" in folder]
     return sorted((s, g, shard) for s, g in pairs for shard in finished(root, s, g))
 
@@ -177,7 +175,7 @@ def unnest(table: pa.Table, name: str) -> pa.Table:
 
 
 def _is_part(name: str) -> bool:
-    return name.endswith(SUFFIX) and not name.startswith(".")
+    return name.endswith(layout.PARQUET) and not name.startswith(".")
 
 
 def ordered(part: Part) -> Part:

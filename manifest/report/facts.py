@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from aurora_prep.manifest import durable
+from aurora_prep.manifest import durable, layout
 from aurora_prep.manifest.query import Manifest
 from aurora_prep.manifest.render import TOTALS
 from aurora_prep.normalisation import Statistics
 from aurora_prep.sources.spec import ManifestError, Product, Source
 
-DATASET = "dataset.json"
 MOST_GAPS = 100
 """Runs of absent frames that are listed for a source; the rest are counted."""
 
@@ -195,10 +194,10 @@ def gather(manifest: Manifest, declared: Mapping[str, Source]) -> Facts:
 
 
 def _document(url: str) -> Row:
-    place = durable.join(url, DATASET)
+    place = durable.join(url, layout.DATASET)
     if not durable.exists(place):
         raise ManifestError(
-            "the dataset is not finished", url, f"no {DATASET}", "run its recipe again"
+            "the dataset is not finished", url, f"no {layout.DATASET}", "run its recipe again"
         )
     try:
         document = json.loads(durable.get(place))
@@ -231,5 +230,5 @@ def _gap(row: Row) -> Gap:
 
 
 def _statistics(url: str, key: Key) -> Statistics | None:
-    place = durable.join(url, "statistics", f"{'-'.join(key)}.json")
+    place = durable.join(url, layout.statistics(*key))
     return Statistics.from_json(durable.get(place).decode()) if durable.exists(place) else None

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from aurora_prep.manifest import durable
+from aurora_prep.manifest import durable, layout
 from aurora_prep.manifest.store_reader import Store
 from aurora_prep.manifest.training import statics as static_fields
 from aurora_prep.manifest.training.buffers import Field
@@ -229,8 +229,8 @@ class Loader:
             fields = {}
             if waves:
                 fields[WAVE_MASK] = static_fields.latitude_mask(latitude, len(longitude))
-            name = f"static/{grid}.zarr"
-            if durable.exists(durable.join(self.url, name, "zarr.json")):
+            name = layout.static_store(grid)
+            if durable.exists(durable.join(self.url, name, layout.ZARR_METADATA)):
                 fields |= static_fields.stored(self._store(name))
             if self.statics is not None:
                 fields |= static_fields.given(self.statics, latitude, longitude)

@@ -14,6 +14,7 @@ from numcodecs import blosc
 from numpy.typing import NDArray
 
 from aurora_prep.manifest import durable
+from aurora_prep.manifest.layout import ZARR_METADATA
 from aurora_prep.manifest.shard_codec import ABSENT, ShardLayout
 from aurora_prep.manifest.store_reader import Store
 from aurora_prep.manifest.training.buffers import Field
@@ -79,7 +80,7 @@ class ShardReader:
         self._store = store
         self.dims: tuple[str, ...] = tuple(array.metadata.dimension_names)
         self.shape: tuple[int, ...] = array.shape
-        self._layout = _own_layout(durable.get(durable.join(self._url, "zarr.json")))
+        self._layout = _own_layout(durable.get(durable.join(self._url, ZARR_METADATA)))
         self._outer = sum(dim in FRAME_DIMS for dim in self.dims)
         self._cut: tuple[int, ...] = tuple((array.shards or array.chunks)[: self._outer])
         self.frame_shape = self.shape[self._outer :]

@@ -13,16 +13,14 @@ from typing import Any, Self
 import duckdb
 import pyarrow as pa
 
-from aurora_prep.manifest import duck, durable
+from aurora_prep.manifest import duck, durable, layout
 from aurora_prep.manifest.ledger import parts
-from aurora_prep.manifest.ledger.compact import INDEX
 from aurora_prep.manifest.ledger.merge import ARRAY, IDENTITY, TABLES, Task, gather, merge
 from aurora_prep.manifest.ledger.planned import PlannedFrames, spill_plan
 from aurora_prep.manifest.ledger.records import Status
 from aurora_prep.manifest.verify.problems import Kind, Problem
 from aurora_prep.sources.spec import FrameKey, ManifestError
 
-DATASET = "dataset.json"
 REBUILD = "run the recipe again: the manifest's tables are rebuilt from its parts"
 REDO = "verify --repair, then run the recipe again: the shard task is done anew"
 NAMED = 20
@@ -142,20 +140,20 @@ class Ledger:
         return int(planned), int(written)
 
     def _read_index(self) -> dict[str, Any]:
-        place = durable.join(self.url, "manifest", INDEX)
+        place = durable.join(self.url, layout.INDEX)
         try:
             index: dict[str, Any] = json.loads(durable.get(place))
             sound = set(index) >= {"files", "sources", "metadata"}
         except (ManifestError, ValueError):
             sound = False
         if not sound:
-            self.add(Kind.MANIFEST, f"manifest/{INDEX}", "absent or damaged", REBUILD)
+            self.add(Kind.MANIFEST, layout.INDEX, "absent or damaged", REBUILD)
             return {}
         return index
 
     def _check_file(self, name: str) -> bool:
         """Whether a table is, byte for byte, the one compaction wrote; opens it if it can."""
-        where = f"manifest/{name}.parquet"
+        where = layout.table(name)
         try:
             path = durable.fetch_to(durable.join(self.url, where), Path(self._folder.name))
             with path.open("rb") as file:
@@ -183,23 +181,26 @@ class Ledger:
 
     def _check_dataset(self) -> None:
         try:
-            dataset = json.loads(durable.get(durable.join(self.url, DATASET)))
+            dataset = json.loads(durable.get(durable.join(self.url, layout.DATASET)))
             sources = [(e["source"], e["grid"], e.get("frames")) for e in dataset["sources"]]
         except (ManifestError, ValueError, KeyError, TypeError):
             self.add(
-                Kind.PLAN, DATASET, "absent or damaged", "run the recipe again: it did not end"
+                Kind.PLAN,
+                layout.DATASET,
+                "absent or damaged",
+                "run the recipe again: it did not end",
             )
             return
         seal = dataset.get("manifest")
         if self.index and seal is not None and seal != self.index["files"]:
-            found = f"its digests of the tables are not those of manifest/{INDEX}"
-            self.add(Kind.MANIFEST, DATASET, found, REBUILD)
+            found = f"its digests of the tables are not those of {layout.INDEX}"
+            self.add(Kind.MANIFEST, layout.DATASET, found, REBUILD)
         planned = {(e["source"], e["grid"]): e["planned"] for e in self.index.get("sources", [])}
         for source, grid, frames in sources:
             said = frames.get("frames") if isinstance(frames, dict) else frames
             known = planned.get((source, grid))
             if self.index and said is not None and said != known:
-                found = f"{DATASET} says {said} frames, the manifest {known}"
+                found = f"{layout.DATASET} says {said} frames, the manifest {known}"
                 self.add(Kind.PLAN, f"{source} {grid}", found, REBUILD)
 
     def _check_parts(self) -> None:
@@ -213,7 +214,7 @@ class Ledger:
         """)
         known = {problem.task for problem in self.problems}
         for source, grid, shard, was, now in rows:
-            task, where = (source, grid, shard), f"{parts.FOLDER}/{source}-{grid}/{shard}.parquet"
+            task, where = (source, grid, shard), layout.part(source, grid, shard)
             if was is None:
                 self.add(Kind.MANIFEST, where, "not in the manifest's tables yet", REBUILD)
             elif now is None and task not in known:
@@ -246,15 +247,15 @@ class Ledger:
                 (True, False): "no part has this row",
                 (False, True): "the row is gone from the table",
             }[bool(in_table), bool(in_part)]
-            self.add(Kind.MANIFEST, f"manifest/{name}.parquet: {row}", found, REBUILD)
+            self.add(Kind.MANIFEST, f"{layout.table(name)}: {row}", found, REBUILD)
         if len(rows) > NAMED:
             found = f"{len(rows) - NAMED} more rows differ"
-            self.add(Kind.MANIFEST, f"manifest/{name}.parquet", found, REBUILD)
+            self.add(Kind.MANIFEST, layout.table(name), found, REBUILD)
 
     def _check_plan(self) -> None:
         """No planned frame is without a row, and no part speaks of any other."""
         for source, grid, shard, frames in self.ask(UNPLANNED) if self._planned is not None else ():
-            where = f"{parts.FOLDER}/{source}-{grid}/{shard}.parquet"
+            where = layout.part(source, grid, shard)
             found = f"{frames} frames that the recipe does not ask for"
             self.add(Kind.PLAN, where, found, REDO, (source, grid, shard))
         text = "SELECT source, grid, count(*) FROM stored_frames GROUP BY ALL"

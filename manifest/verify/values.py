@@ -20,6 +20,7 @@ from aurora_prep.manifest.parallel import ordered
 from aurora_prep.manifest.store_reader import Store
 from aurora_prep.manifest.verify.problems import Kind, Problem
 from aurora_prep.manifest.verify.tables import REDO, Ledger
+from aurora_prep.sources.spec import moment_text
 
 MEAN_TOLERANCE = 1e-9  # of the largest magnitude: the order of a float64 sum, and no more
 SHARE_TOLERANCE = 1e-9
@@ -45,9 +46,8 @@ class Column:
     def __str__(self) -> str:
         if self.init_time is None:
             return f"{self.store} {self.path}"
-        hours = (self.lead_time or timedelta(0)) // timedelta(hours=1)
-        member = "" if self.member is None else f"#{self.member:02d}"
-        return f"{self.store} {self.path} of {self.init_time:%Y-%m-%dT%H}+{hours:03d}h{member}"
+        moment = moment_text(self.init_time, self.lead_time or timedelta(0), self.member)
+        return f"{self.store} {self.path} of {moment}"
 
 
 def read(store: Store, column: Column) -> dict[int | None, NDArray[np.float32]]:

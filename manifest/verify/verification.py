@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from aurora_prep.manifest import durable
+from aurora_prep.manifest.layout import DATASET, INDEX
 from aurora_prep.manifest.ledger import parts
-from aurora_prep.manifest.ledger.compact import INDEX
 from aurora_prep.manifest.ledger.planned import PlannedFrames
 from aurora_prep.manifest.verify.objects import Stores
 from aurora_prep.manifest.verify.problems import Kind, Problem, Verification
-from aurora_prep.manifest.verify.tables import DATASET, Ledger
+from aurora_prep.manifest.verify.tables import Ledger
 from aurora_prep.manifest.verify.values import check_values
 from aurora_prep.sources.spec import ManifestError
 
@@ -90,7 +90,7 @@ def repair(
     """
     if any(problem.kind is not Kind.ORPHAN for problem in verification.problems):
         durable.delete(durable.join(url, DATASET))  # first: a killed repair is not a finished run
-        durable.delete(durable.join(url, "manifest", INDEX))
+        durable.delete(durable.join(url, INDEX))
     for source, grid, shard in verification.tasks:
         parts.discard(url, source, grid, shard)
     for orphan in verification.orphans if delete_orphans else ():

@@ -60,8 +60,10 @@ def run(args: argparse.Namespace) -> int:
 
 def print_summary(root: str, *, json: bool = False) -> None:
     """Frames per source, the frames that lack with their reasons, and where the shards are."""
+    from aurora_prep.manifest import layout
     from aurora_prep.manifest.query import Manifest
     from aurora_prep.manifest.render import summary_rows, summary_text
+    from aurora_prep.sources.spec import moment_text
 
     with Manifest.open(root) as manifest:
         summary, missing = manifest.summary(), manifest.missing()
@@ -70,10 +72,12 @@ def print_summary(root: str, *, json: bool = False) -> None:
             return
         show.line(summary_text(summary))
         for row in missing.slice(0, SHOWN).to_pylist():
-            time = f"{row['init_time']:%Y-%m-%dT%H}+{row['lead_time'].total_seconds() / 3600:.0f}h"
-            show.line(f"{row['status']}: {row['source']} {time}: {row['reason']}")
+            moment = moment_text(row["init_time"], row["lead_time"], row["member"])
+            show.line(f"{row['status']}: {row['source']}/{moment}: {row['reason']}")
         if missing.num_rows > SHOWN:
             rest = missing.num_rows - SHOWN
             show.line(f"... and {rest:,} more: aurora-prep manifest {root} missing")
-        for store in sorted({f"{row['source']}/{row['grid']}.zarr" for row in summary.to_pylist()}):
+        for store in sorted(
+            {layout.store(row["source"], row["grid"]) for row in summary.to_pylist()}
+        ):
             show.line(f"shards: {root}/{store}")

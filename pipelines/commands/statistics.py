@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import aurora_prep
-from aurora_prep.manifest import durable
+from aurora_prep.manifest import durable, layout
 from aurora_prep.pipelines.commands import show
 from aurora_prep.sources.spec import ManifestError
 
@@ -83,9 +83,9 @@ def run(args: argparse.Namespace) -> int:
 def _load(dataset: str, source: str | None) -> list[Statistics]:
     from aurora_prep.normalisation import Statistics
 
-    folder = durable.join(dataset, "statistics")
+    folder = durable.join(dataset, layout.STATISTICS)
     names = [name for name in durable.listing(folder) if name.endswith(".json")]
-    chosen = [name for name in names if source in (None, name.split("-")[0])]
+    chosen = [name for name in names if source in (None, layout.source_of(name))]
     if not chosen:
         raise ManifestError(
             "the dataset has no such statistics",

@@ -18,6 +18,7 @@ import xarray_beam as xbeam
 from zarr.codecs import BloscCodec
 
 from aurora_prep.manifest import durable
+from aurora_prep.manifest.layout import ZARR_METADATA
 from aurora_prep.pipelines.plan.source_plan import SourcePlan
 from aurora_prep.pipelines.recipe import Recipe
 from aurora_prep.pipelines.shard.encode import layout_of
@@ -128,7 +129,7 @@ def _set_up(
                 encoding=encoding,
             )
     for variable in variables:
-        where = durable.join(url, variable.short_name, "zarr.json")
+        where = durable.join(url, variable.short_name, ZARR_METADATA)
         metadata = json.loads(durable.get(where))
         layout_of(plan, variable, recipe.storage.codec).check(metadata, where)
 
@@ -139,7 +140,7 @@ def _is_set_up(url: str, variables: Sequence[Variable]) -> bool:
     Raises:
         WriteError: They are not, and yet there are shards: setting up would wipe them.
     """
-    place = durable.join(url, "zarr.json")
+    place = durable.join(url, ZARR_METADATA)
     try:
         found = json.loads(durable.get(place)) if durable.exists(place) else {}
     except ValueError:

@@ -8,14 +8,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
-from aurora_prep.manifest import durable
+from aurora_prep.manifest import durable, layout
 from aurora_prep.manifest.ledger.compact import PlannedFrame, PlannedFrames, compact
 from aurora_prep.manifest.ledger.tokens import tokens_of
 from aurora_prep.manifest.query import Manifest
 from aurora_prep.normalisation import ShardStatistics
 from aurora_prep.pipelines.dataset.rereading import ChangesUnit, units_of_changes
 from aurora_prep.pipelines.dataset.stac import write_collection
-from aurora_prep.pipelines.dataset.statistics import DATASET, frames_of, held_of, write_statistics
+from aurora_prep.pipelines.dataset.statistics import frames_of, held_of, write_statistics
 from aurora_prep.pipelines.plan.recipe_plan import Plan
 from aurora_prep.pipelines.plan.source_plan import SourcePlan
 from aurora_prep.pipelines.plan.store_choice import address_of
@@ -81,7 +81,7 @@ def publish(plan: Plan, context: RunContext, partials: Iterable[Partial]) -> Non
     """
     merged = {name: ShardStatistics.from_bytes(partial) for name, partial in partials}
     with Manifest.open(context.root) as manifest:
-        totals = {f"{r['source']}-{r['grid']}": r for r in manifest.summary().to_pylist()}
+        totals = {layout.pair(r["source"], r["grid"]): r for r in manifest.summary().to_pylist()}
         for entry in plan.sources:
             held = held_of(entry, context.root)
             if frames := frames_of(manifest, held, context.recipe):
@@ -91,7 +91,7 @@ def publish(plan: Plan, context: RunContext, partials: Iterable[Partial]) -> Non
         tables = manifest.index["files"]
     write_collection(plan, context, totals)
     document = json.dumps(_dataset(plan, context, totals, tables), indent=1) + "\n"
-    durable.put(durable.join(context.root, DATASET), document.encode())
+    durable.put(durable.join(context.root, layout.DATASET), document.encode())
 
 
 def _written(root: str) -> bool:
@@ -155,7 +155,7 @@ def _source(
 ) -> dict[str, Any]:
     source = entry.source
     synthetic = context.is_synthetic(entry)
-    row = totals[f"{source.name}-{entry.grid.name}"]
+    row = totals[layout.pair(source.name, entry.grid.name)]
     return {
         "source": source.name,
         "title": source.title,

@@ -1,4 +1,31 @@
-"""Names of the files of a dataset, each written once."""
+"""Names of the files of a dataset: those of ``manifest.layout``, which the manifest shares."""
 
-BEGUN = "manifest/recipe.json"
-"""The note that claims an output for a recipe; written first, removed last."""
+from aurora_prep.manifest.layout import (
+    CLAIM,
+    COLLECTION,
+    DATASET,
+    INDEX,
+    STATISTICS,
+    ZARR_METADATA,
+    pair,
+    static_store,
+    statistics,
+    store,
+    table,
+)
+
+__all__ = [
+    "BEGUN",
+    "COLLECTION",
+    "DATASET",
+    "INDEX",
+    "STATISTICS",
+    "ZARR_METADATA",
+    "pair",
+    "static_store",
+    "statistics",
+    "store",
+    "table",
+]
+
+BEGUN = CLAIM

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aurora_prep.manifest import durable
+from aurora_prep.manifest import durable, layout
 from aurora_prep.manifest.store_reader import Store
 from aurora_prep.normalisation import ShardStatistics, area_weights, reduce_changes, reduce_fields
 from aurora_prep.normalisation.splits import earlier
@@ -54,7 +54,7 @@ class Held:
     @property
     def name(self) -> str:
         """``source-grid``, the key of its statistics."""
-        return f"{self.source}-{self.grid}"
+        return layout.pair(self.source, self.grid)
 
 
 @dataclass(frozen=True, slots=True)

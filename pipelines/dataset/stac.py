@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import pystac
 from pystac.extensions.datacube import DatacubeExtension, Dimension, Variable
 
-from aurora_prep.manifest import durable
+from aurora_prep.manifest import durable, layout
 from aurora_prep.pipelines.dataset.datacube import (
     Cube,
     dimensions_of,
@@ -28,7 +28,6 @@ from aurora_prep.pipelines.plan.source_plan import SourcePlan
 from aurora_prep.pipelines.shard.context import RunContext
 from aurora_prep.sources.spec import Grid
 
-COLLECTION = "collection.json"
 ZARR = "application/vnd.zarr; version=3"
 PARQUET = "application/vnd.apache.parquet"
 OWN = "aurora_prep:"  # prefix of fields that no extension of STAC has
@@ -64,7 +63,7 @@ def write_collection(plan: Plan, context: RunContext, totals: Mapping[str, Row])
     made = collection(plan, context, totals)
     document = made.to_dict(include_self_link=False, transform_hrefs=False)
     text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
-    durable.put(durable.join(context.root, COLLECTION), text.encode())
+    durable.put(durable.join(context.root, layout.COLLECTION), text.encode())
 
 
 def collection(plan: Plan, context: RunContext, totals: Mapping[str, Row]) -> pystac.Collection:
@@ -86,7 +85,7 @@ def collection(plan: Plan, context: RunContext, totals: Mapping[str, Row]) -> py
         license=licence,
         keywords=["Aurora", *dict.fromkeys(names), *(["synthetic"] if synthetic else [])],
         providers=_providers(plan, context),
-        href=f"./{COLLECTION}",
+        href=f"./{layout.COLLECTION}",
         extra_fields={
             "created": utc(context.created),
             OWN + "synthetic": synthetic,
@@ -179,7 +178,7 @@ def _licence_link(licence: str) -> tuple[str, str, str]:
     """Target, media type and title of the link to the licence."""
     if licence in SPDX:
         return SPDX[licence], "text/html", licence
-    return "./dataset.json", "application/json", "licences and attributions of every source"
+    return f"./{layout.DATASET}", "application/json", "licences and attributions of every source"
 
 
 def _assets(plan: Plan, context: RunContext) -> Iterable[tuple[str, pystac.Asset]]:
@@ -192,22 +191,22 @@ def _assets(plan: Plan, context: RunContext) -> Iterable[tuple[str, pystac.Asset
         title = f"static fields, {grid} degrees"
         yield f"static-{grid}", _store(sharing[0].static_store, title, sharing, synthetic=synthetic)
     for name, title in TABLES.items():
-        href = f"./manifest/{name}.parquet"
+        href = f"./{layout.table(name)}"
         yield (
             f"manifest-{name}",
             pystac.Asset(href, f"manifest: {title}", None, PARQUET, ["metadata"]),
         )
-    for name in durable.listing(durable.join(context.root, "statistics")):
+    for name in durable.listing(durable.join(context.root, layout.STATISTICS)):
         stem, dot, ending = name.rpartition(".")
         kind = STATISTICS.get(dot + ending)
         if kind is not None:
             title = f"normalisation statistics of {stem}"
-            asset = pystac.Asset(f"./statistics/{name}", title, None, kind, ["metadata"])
+            asset = pystac.Asset(f"./{layout.STATISTICS}/{name}", title, None, kind, ["metadata"])
             yield f"statistics-{stem}-{ending}", asset
     yield (
         "dataset",
         pystac.Asset(
-            "./dataset.json",
+            f"./{layout.DATASET}",
             "recipe, digests, versions, licences",
             None,
             "application/json",
@@ -240,7 +239,7 @@ def _static(plan: Plan) -> dict[str, list[SourcePlan]]:
 
 
 def _name(entry: SourcePlan) -> str:
-    return f"{entry.source.name}-{entry.grid.name}"
+    return layout.pair(entry.source.name, entry.grid.name)
 
 
 def _add_cube(owner: T, dimensions: Cube, variables: Cube) -> None:

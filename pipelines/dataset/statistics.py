@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from aurora_prep import sources
-from aurora_prep.manifest import durable
+from aurora_prep.manifest import durable, layout
 from aurora_prep.manifest.ledger.records import Status
 from aurora_prep.manifest.query import Manifest
 from aurora_prep.normalisation import ShardStatistics, Statistics, finish
@@ -19,7 +19,6 @@ from aurora_prep.pipelines.plan.source_plan import SourcePlan
 from aurora_prep.pipelines.recipe import Recipe
 from aurora_prep.sources.spec import FrameKey, ManifestError, Product
 
-DATASET = "dataset.json"
 EVERY_FRAME = "all"
 
 
@@ -76,12 +75,13 @@ def write_statistics(
         expected=held.fields,
         variables=sources.load(held.source).variables,
     )
-    stem = durable.join(held.root, "statistics", held.name)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "statistics.nc"
         statistics.to_netcdf(path)
-        durable.put(f"{stem}.nc", path.read_bytes())
-    durable.put(f"{stem}.json", statistics.to_json().encode())
+        name = layout.statistics(held.source, held.grid, ".nc")
+        durable.put(durable.join(held.root, name), path.read_bytes())
+    name = layout.statistics(held.source, held.grid)
+    durable.put(durable.join(held.root, name), statistics.to_json().encode())
     return statistics
 
 
@@ -97,10 +97,10 @@ def recompute_statistics(root: str, software_version: str) -> list[Statistics]:
     Raises:
         ManifestError: The dataset is not finished, or cannot be read.
     """
-    place = durable.join(root, DATASET)
+    place = durable.join(root, layout.DATASET)
     if not durable.exists(place):
         raise ManifestError(
-            "the dataset is not finished", root, f"no {DATASET}", "run its recipe again"
+            "the dataset is not finished", root, f"no {layout.DATASET}", "run its recipe again"
         )
     document = json.loads(durable.get(place))
     recipe = Recipe.parse(document["recipe"], where=place, output=root)

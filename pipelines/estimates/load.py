@@ -16,7 +16,6 @@ from aurora_prep.pipelines.estimates.counts import (
     whole_files,
 )
 from aurora_prep.pipelines.plan.source_plan import SourcePlan
-from aurora_prep.pipelines.recipe import NATIVE_GRID
 from aurora_prep.sources.spec import Zarr
 
 MILLION = 1e6
@@ -83,7 +82,7 @@ def load_of(plan: SourcePlan, costs: Costs, *, differences: Sequence[timedelta] 
     """
     written = plan.grid.rows * plan.grid.columns
     delivery = delivery_of(plan)
-    is_native = plan.recipe.grid == NATIVE_GRID
+    is_native = plan.recipe.grid is None
     points = written if is_native else delivery.points
     regridded = not is_native and (points != written or plan.grid != plan.source.grid)
     is_zarr = isinstance(plan.source.access(plan.recipe.access), Zarr)

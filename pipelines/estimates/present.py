@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -11,9 +10,8 @@ from typing import Any
 
 from aurora_prep.pipelines.plan.source_plan import SourcePlan
 from aurora_prep.providers.cache import Cache
-from aurora_prep.sources.spec import HOUR, Timeline
+from aurora_prep.sources.spec import FrameKey, Timeline
 
-SHARD = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)\+(\d{3,})h(?:-m(\d{2,}))?")
 SIDECAR = ".json"
 
 
@@ -32,8 +30,12 @@ def frames_present(plan: SourcePlan, parts: Collection[str]) -> int:
     inner = plan.leading[-1][1]
     counted = 0
     axis = 2 if plan.is_forecast else int(plan.is_ensemble)
-    for time, member, lead in filter(None, map(_moment, parts)):
-        places = _place(plan.init_times, time), members.get(member), leads.get(lead)
+    for part in parts:
+        frame = FrameKey.first_of_shard(plan.source.name, part)
+        if frame is None:
+            continue
+        time = _place(plan.init_times, frame.init_time)
+        places = time, members.get(frame.member), leads.get(frame.lead_time)
         if None in places:
             continue
         first = places[axis] or 0
@@ -57,19 +59,6 @@ def answers_present(plan: SourcePlan, cache: Cache, server: str = "") -> tuple[i
     there = (cache.lookup(request) for request in requests if request.digest in held)
     sizes = [answer.bytes for answer in there if answer is not None]
     return len(sizes), sum(sizes)
-
-
-def _moment(part: str) -> tuple[datetime, int | None, timedelta] | None:
-    """The first frame of a shard, from the name of its part; ``None`` of other names."""
-    match = SHARD.fullmatch(part)
-    if match is None:
-        return None
-    year, month, day, hour, lead, member = match.groups()
-    try:
-        time = datetime(int(year), int(month), int(day), int(hour))
-    except ValueError:
-        return None
-    return time, None if member is None else int(member), int(lead) * HOUR
 
 
 def _place(times: Sequence[datetime], time: datetime) -> int | None:

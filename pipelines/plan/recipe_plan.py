@@ -22,7 +22,7 @@ from aurora_prep.pipelines.reading.derived import is_derived
 from aurora_prep.pipelines.reading.harmonise import Placement, placement_of
 from aurora_prep.pipelines.reading.match import Holdings, holdings_of
 from aurora_prep.pipelines.reading.product import described
-from aurora_prep.pipelines.recipe import FILES, NATIVE_GRID, ZARR, Recipe, SourceRecipe
+from aurora_prep.pipelines.recipe import FILES, ZARR, Recipe, SourceRecipe
 from aurora_prep.providers.cache import Cache
 from aurora_prep.providers.files import expand
 from aurora_prep.sources.spec import HOUR, Grid, Levels, Product, RecipeError, Source
@@ -105,7 +105,7 @@ def _source_plan(
         _check_lead_times(source, axes.lead_times, where)
     if not axes.init_times:
         raise no_frame(source, files, ignored, where)
-    grid = native if entry.grid == NATIVE_GRID else Grid.regular(entry.grid)
+    grid = entry.grid or native
     moving = tuple(path for path in paths if not is_static(path))
     if not moving:
         raise RecipeError(
@@ -282,7 +282,7 @@ def _native_grid(held: Holdings, entry: SourceRecipe, where: str) -> Grid:
     """The one regular grid all fields of the files share, for ``grid: native``."""
     placements = placements_of(held, where)
     grids = {placement.grid for placement in placements}
-    if entry.grid == NATIVE_GRID and (None in grids or len(grids) != 1):
+    if entry.grid is None and (None in grids or len(grids) != 1):
         found = sorted("no regular grid" if grid is None else grid.name for grid in grids)
         raise RecipeError(
             "grid: native needs one regular latitude-longitude grid in all files",

@@ -9,12 +9,13 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
+from aurora_prep.manifest import layout
 from aurora_prep.pipelines.reading.derived import is_derived
 from aurora_prep.pipelines.reading.match import Moment
 from aurora_prep.pipelines.recipe import SourceRecipe
 from aurora_prep.providers.planner import plan_requests
 from aurora_prep.sources.spec import (
-    HOUR,
+    STATIC_SHARD,
     Cds,
     FrameKey,
     Grid,
@@ -32,7 +33,6 @@ from aurora_prep.sources.spec import (
 )
 
 STATIC = f"{Kind.STATIC}/"
-STATIC_SHARD = "static"
 FLOAT32_BYTES = 4
 
 
@@ -144,12 +144,12 @@ class SourcePlan:
     @property
     def store(self) -> str:
         """The Zarr store, relative to the dataset."""
-        return f"{self.source.name}/{self.grid.name}.zarr"
+        return layout.store(self.source.name, self.grid.name)
 
     @property
     def static_store(self) -> str:
         """The Zarr store of the static fields, relative to the dataset."""
-        return f"static/{self.grid.name}.zarr"
+        return layout.static_store(self.grid.name)
 
     def variable(self, path: str) -> Variable:
         """The declared variable of a path."""
@@ -207,7 +207,7 @@ class SourcePlan:
         start = block[-1] * self.frames_per_shard
         inner = range(start, min(start + self.frames_per_shard, self.leading[-1][1]))
         frames = tuple(self.frame_key(*block[:-1], position) for position in inner)
-        return ShardTask(shard_name(frames[0]), block, frames)
+        return ShardTask(frames[0].shard_name, block, frames)
 
     def requests(self, *, synthetic: bool) -> Iterator[Request]:
         """The requests that bring all frames; none when the user has the files.
@@ -238,12 +238,6 @@ class SourcePlan:
 def is_static(path: str) -> bool:
     """Whether the path of a variable is that of a static field."""
     return path.startswith(STATIC)
-
-
-def shard_name(first: FrameKey) -> str:
-    """Name of a shard task, from its first frame: ``20200101T00+000h``, ``...+000h-m07``."""
-    member = "" if first.member is None else f"-m{first.member:02d}"
-    return f"{first.init_time:%Y%m%dT%H}+{first.lead_time // HOUR:03d}h{member}"
 
 
 def blocks_of_moments(moments: Iterable[Moment], plan: SourcePlan) -> set[tuple[int, ...]]:

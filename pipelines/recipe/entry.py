@@ -52,7 +52,8 @@ class SourceRecipe:
             user's files, have.
         members: Members of an ensemble; empty means all that the source, or the user's
             files, have.
-        grid: ``"native"``, or the step of a global grid.
+        grid: The grid to write; ``None`` for that of the source, or of the user's files
+            (``grid: native`` in the recipe).
         method: Regridding method.
         methods: Methods of single variables, as ``(short_name, method)``.
         variables: Wanted variables, as paths; ``None`` means all but the optional ones, or
@@ -80,7 +81,7 @@ class SourceRecipe:
     period: Timeline | None
     lead_times: tuple[timedelta, ...] | None = None
     members: tuple[int, ...] = ()
-    grid: str
+    grid: Grid | None
     method: str = "auto"
     methods: tuple[tuple[str, str], ...] = ()
     variables: tuple[str, ...] | None = None
@@ -133,12 +134,6 @@ def read_entry(entry: Any, where: str, *, winds: str = WINDS[0]) -> SourceRecipe
     _check_own(body, where, own_files=own_files, is_any_product=is_any_product)
     if "period" not in body and not own_files:
         raise wrong("no period", where, None, "add period: {start: ..., end: ..., step: 6h}")
-    grid = str(body["grid"])
-    if grid != NATIVE_GRID:
-        try:
-            Grid.regular(grid)
-        except AuroraPrepError as error:
-            raise RecipeError(*error.at(f"{where}, grid").args) from None
     method, methods = _methods(body.get("method"), source, f"{where}, method")
     period = _period(body["period"], source, f"{where}, period") if "period" in body else None
     levels = body.get("levels")
@@ -147,7 +142,7 @@ def read_entry(entry: Any, where: str, *, winds: str = WINDS[0]) -> SourceRecipe
         access=access,
         period=period,
         lead_times=_lead_times(body.get("lead_time"), source, f"{where}, lead_time"),
-        grid=grid,
+        grid=_grid(body["grid"], f"{where}, grid"),
         method=method,
         methods=methods,
         members=_members(
@@ -195,6 +190,15 @@ def _area(value: Any, where: str) -> tuple[float, float, float, float] | None:
     if not -POLE <= south <= north <= POLE:  # which is false of NaN too
         raise wrong("no area", where, value, "give north first, then west, south and east")
     return north, west, south, east
+
+
+def _grid(value: Any, where: str) -> Grid | None:
+    if value == NATIVE_GRID:
+        return None
+    try:
+        return Grid.regular(str(value))
+    except AuroraPrepError as error:
+        raise RecipeError(*error.at(where).args) from None
 
 
 def _period(value: Any, source: Source, where: str) -> Timeline:
@@ -277,7 +281,8 @@ def check_companions(entries: tuple[SourceRecipe, ...], where: str) -> None:
         at = f"{where}, sources[{position}] ({entry.source}), with"
         for name in entry.companions:
             if name not in there:
-                found = f"{name!r}, grid {entry.grid}; on it are {sorted(there)}"
+                grid = NATIVE_GRID if entry.grid is None else entry.grid.name
+                found = f"{name!r}, grid {grid}; on it are {sorted(there)}"
                 problem = "a companion is no entry of the recipe on the same grid"
                 raise wrong(problem, at, found, "add the companion as an entry of its own")
             if there[name].companions:

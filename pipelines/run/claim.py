@@ -10,8 +10,7 @@ from typing import Any
 from aurora_prep.manifest import durable
 from aurora_prep.manifest.ledger.records import Status
 from aurora_prep.manifest.query import Manifest
-from aurora_prep.pipelines.dataset.layout import BEGUN
-from aurora_prep.pipelines.dataset.statistics import DATASET
+from aurora_prep.pipelines.dataset.layout import BEGUN, DATASET
 from aurora_prep.pipelines.shard.context import RunContext
 from aurora_prep.providers.locks import locked
 from aurora_prep.sources.spec import RecipeError, WriteError

@@ -19,6 +19,7 @@ from aurora_prep.manifest import durable
 from aurora_prep.manifest.ledger.records import Status
 from aurora_prep.manifest.query import Manifest
 from aurora_prep.pipelines.dataset.create import set_up_stores
+from aurora_prep.pipelines.dataset.layout import INDEX
 from aurora_prep.pipelines.engines import dataflow, failure
 from aurora_prep.pipelines.engines.choice import is_in_process, options_of
 from aurora_prep.pipelines.engines.memory import tune_memory
@@ -211,7 +212,7 @@ def _provider(*, embedded: bool) -> Iterator[Service]:
 
 def _incomplete(root: str) -> tuple[frozenset[str], frozenset[str]]:
     """Shards that lack frames, which providers may have by now; and those with damaged ones."""
-    if not durable.exists(durable.join(root, "manifest", "index.json")):
+    if not durable.exists(durable.join(root, INDEX)):
         return frozenset(), frozenset()
     with Manifest.open(root) as manifest:
         rows = manifest.missing().select(["source", "grid", "shard", "status"]).to_pylist()

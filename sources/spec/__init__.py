@@ -41,8 +41,8 @@ from aurora_prep.sources.spec.errors import (
     WriteError,
     reason_of,
 )
-from aurora_prep.sources.spec.frame import HOUR, FrameKey, Timeline
-from aurora_prep.sources.spec.grid import Grid
+from aurora_prep.sources.spec.frame import HOUR, STATIC_SHARD, FrameKey, Timeline, moment_text
+from aurora_prep.sources.spec.grid import Grid, grid_name
 from aurora_prep.sources.spec.index_access import Index, IndexedFiles, IndexForm, Term
 from aurora_prep.sources.spec.levels import Levels
 from aurora_prep.sources.spec.moment import moment
@@ -54,6 +54,7 @@ from aurora_prep.sources.spec.variable import Kind, Nature, StepType, Variable
 
 __all__ = [
     "HOUR",
+    "STATIC_SHARD",
     "Access",
     "AuroraPrepError",
     "Branch",
@@ -109,7 +110,9 @@ __all__ = [
     "Zarr",
     "ZarrStore",
     "digest_of",
+    "grid_name",
     "moment",
+    "moment_text",
     "orient",
     "reason_of",
     "table_and_number",

@@ -1,4 +1,12 @@
-"""Frames: one global state each, identified the same way everywhere."""
+"""Frames: one global state each, identified the same way everywhere.
+
+A frame and a shard have text forms, and this is the one place that writes and reads them:
+
+- a frame: ``ifs_ens/2020-01-01T00+006h#07``, in messages, tables and arguments;
+- a moment, which is a frame without its source: ``2020-01-01T00+006h#07``;
+- a shard: ``20200101T00+006h-m07``, after its first frame, as the name of its part in the
+  ledger; ``static`` for the static fields of a grid.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +22,8 @@ HOUR = timedelta(hours=1)
 TEXT = re.compile(
     r"(?P<source>\w+)/(?P<init>\d{4}-\d\d-\d\dT\d\d)\+(?P<lead>\d{3,})h(?:#(?P<member>\d+))?"
 )
+SHARD = re.compile(r"(?P<init>\d{8}T\d\d)\+(?P<lead>\d{3,})h(?:-m(?P<member>\d{2,}))?")
+STATIC_SHARD = "static"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -62,9 +72,13 @@ class FrameKey:
         return self.init_time + self.lead_time
 
     def __str__(self) -> str:
-        member = "" if self.member is None else f"#{self.member:02d}"
-        hours = self.lead_time // HOUR
-        return f"{self.source}/{self.init_time:%Y-%m-%dT%H}+{hours:03d}h{member}"
+        return f"{self.source}/{moment_text(self.init_time, self.lead_time, self.member)}"
+
+    @property
+    def shard_name(self) -> str:
+        """Name of the shard whose first frame this is, for example ``20200101T00+000h``."""
+        member = "" if self.member is None else f"-m{self.member:02d}"
+        return f"{self.init_time:%Y%m%dT%H}+{self.lead_time // HOUR:03d}h{member}"
 
     @classmethod
     def parse(cls, text: str) -> FrameKey:
@@ -74,20 +88,50 @@ class FrameKey:
             SpecError: The text is not a frame key.
         """
         match = TEXT.fullmatch(text)
-        try:
-            init_time = datetime.strptime(match["init"] if match else "", "%Y-%m-%dT%H")
-        except ValueError:
-            match = None
-        if match is None:
+        key = cls._of_match(match["source"], match, "%Y-%m-%dT%H") if match else None
+        if key is None:
             raise SpecError(
                 "not a frame key", "FrameKey.parse", repr(text), "write era5/2020-01-01T00+000h"
             )
+        return key
+
+    @classmethod
+    def first_of_shard(cls, source: str, shard: str) -> FrameKey | None:
+        """The first frame of a shard, from the shard's name.
+
+        Args:
+            source: The source of the shard.
+            shard: Its name, as ``shard_name`` writes it.
+
+        Returns:
+            The frame; ``None`` for the shard of the static fields and for any other text.
+        """
+        match = SHARD.fullmatch(shard)
+        return cls._of_match(source, match, "%Y%m%dT%H") if match else None
+
+    @classmethod
+    def _of_match(cls, source: str, match: re.Match[str], pattern: str) -> FrameKey | None:
+        """The frame of a matched text; ``None`` where there is no such day or hour."""
+        try:
+            init_time = datetime.strptime(match["init"], pattern)
+            lead_time = int(match["lead"]) * HOUR
+        except (ValueError, OverflowError):
+            return None
         return cls(
-            match["source"],
-            init_time,
-            int(match["lead"]) * HOUR,
-            None if match["member"] is None else int(match["member"]),
+            source, init_time, lead_time, None if match["member"] is None else int(match["member"])
         )
+
+
+def moment_text(init_time: datetime, lead_time: timedelta, member: int | None = None) -> str:
+    """The text form of a frame without its source: ``2020-01-01T00+006h``, ``...+006h#07``.
+
+    Args:
+        init_time: Init time; for an analysis the valid time.
+        lead_time: Lead time, whole hours.
+        member: Ensemble member, or ``None``.
+    """
+    told = "" if member is None else f"#{member:02d}"
+    return f"{init_time:%Y-%m-%dT%H}+{lead_time // HOUR:03d}h{told}"
 
 
 @dataclass(frozen=True, slots=True)

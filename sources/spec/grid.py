@@ -81,15 +81,13 @@ class Grid:
         """Global grid with both poles, named by its step in degrees.
 
         Args:
-            step: Decimal text such as ``"0.25"``; it must divide 180 and 360.
+            step: A number as text, such as ``"0.25"``, ``"0.250"`` or ``"1/4"``; it must
+                divide 180 and 360.
 
         Raises:
             SpecError: The text is not a number, or does not divide the globe.
         """
-        try:
-            degrees = Fraction(step)
-        except (ValueError, ZeroDivisionError):
-            degrees = Fraction(0)
+        degrees = _degrees(step)
         if degrees < FINEST_STEP or (2 * POLE / degrees).denominator != 1:
             raise SpecError(
                 "not the step of a global regular grid",
@@ -155,6 +153,25 @@ def _coordinates(first: Fraction, step: Fraction, count: int) -> NDArray[np.floa
     values = np.array([float(first + i * step) for i in range(count)])
     values.flags.writeable = False
     return values
+
+
+def grid_name(text: str) -> str:
+    """The name of a grid that a user may spell in another way.
+
+    Args:
+        text: The name of a grid, or a number of degrees: ``"0.250"`` and ``"1/4"`` both mean
+            the grid named ``"0.25"``.
+    """
+    degrees = _degrees(text)
+    return _decimal(degrees) if degrees > 0 else text
+
+
+def _degrees(text: str) -> Fraction:
+    """A number of degrees exactly as it is written; 0 for what is none."""
+    try:
+        return Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        return Fraction(0)
 
 
 def _decimal(value: Fraction) -> str:

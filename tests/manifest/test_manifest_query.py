@@ -279,3 +279,14 @@ def test_sizes_have_decimal_prefixes(value, text):
 )
 def test_tokens_are_counted_as_the_authors_of_aurora_do(step, tokens):
     assert tokens_of(Grid.regular(step)) == tokens
+
+
+@pytest.mark.parametrize("spelling", ["30", "30.0", "60/2", "3e1"])
+def test_a_grid_may_be_spelled_as_in_a_recipe(manifest, spelling):
+    assert manifest.query(grid=spelling).num_rows == 6
+
+
+def test_an_unknown_grid_is_refused_by_its_name(manifest):
+    with pytest.raises(ManifestError, match="this grid") as raised:
+        manifest.query(grid="0.250")
+    assert "'0.25' not among ['30']" in raised.value.args[2]

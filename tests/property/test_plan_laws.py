@@ -36,7 +36,11 @@ def plans(draw):
     return SourcePlan(
         position=draw(st.integers(0, 3)),
         recipe=SourceRecipe(
-            source=source.name, access="cds", period=period, lead_times=leads, grid="30"
+            source=source.name,
+            access="cds",
+            period=period,
+            lead_times=leads,
+            grid=Grid.regular("30"),
         ),
         source=source,
         init_times=period,

@@ -48,7 +48,7 @@ def make_source_plan() -> Callable[..., SourcePlan]:
             access=source.access().name,
             period=period,
             lead_times=lead_times,
-            grid=step,
+            grid=Grid.regular(step),
         )
         return SourcePlan(
             position=0,

@@ -39,7 +39,7 @@ def plan_of(name, access, start, count, step, **changes):
     leads = source.lead_times if source.product is Product.FORECAST else (timedelta(0),)
     whole = {
         "position": 0,
-        "recipe": SourceRecipe(source=name, access=access, period=period, grid="30"),
+        "recipe": SourceRecipe(source=name, access=access, period=period, grid=Grid.regular("30")),
         "source": source,
         "init_times": period,
         "lead_times": leads,

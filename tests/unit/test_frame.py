@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from aurora_prep.sources.spec import HOUR, FrameKey, SpecError, Timeline
+from aurora_prep.sources.spec import HOUR, FrameKey, SpecError, Timeline, moment_text
 
 NEW_YEAR = datetime(2020, 1, 1)
 
@@ -25,6 +25,37 @@ def test_the_text_form_goes_there_and_back(key, text):
 
 
 @pytest.mark.parametrize(
+    ("key", "shard"),
+    [
+        (FrameKey("era5", datetime(2020, 2, 29, 18), 240 * HOUR), "20200229T18+240h"),
+        (FrameKey("hres", NEW_YEAR, 1000 * HOUR), "20200101T00+1000h"),
+        (FrameKey("ens", NEW_YEAR, 6 * HOUR, 7), "20200101T00+006h-m07"),
+        (FrameKey("ens", NEW_YEAR, 6 * HOUR, 100), "20200101T00+006h-m100"),
+    ],
+)
+def test_the_name_of_a_shard_goes_there_and_back(key, shard):
+    assert key.shard_name == shard
+    assert FrameKey.first_of_shard(key.source, shard) == key
+
+
+@pytest.mark.parametrize(
+    "shard",
+    [
+        "", "static", "20200101T00", "20200101T00+0h", "20200101T00+000h-m7", "20201301T00+000h",
+        "20210229T00+000h", "2020-01-01T00+000h", "20200101T00+000h ", f"20200101T00+{'9' * 30}h",
+    ],
+)  # fmt: skip
+def test_any_other_text_names_no_first_frame(shard):
+    assert FrameKey.first_of_shard("era5", shard) is None
+
+
+def test_a_moment_is_a_frame_without_its_source():
+    for key in (FrameKey("era5", NEW_YEAR), FrameKey("ens", NEW_YEAR, 6 * HOUR, 7)):
+        moment = moment_text(key.init_time, key.lead_time, key.member)
+        assert str(key) == f"{key.source}/{moment}"
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "",
@@ -40,6 +71,7 @@ def test_the_text_form_goes_there_and_back(key, text):
         "era5/2020-13-01T00+000h",
         "era5/2021-02-29T00+000h",
         "era5/2020-01-01T24+000h",
+        f"era5/2020-01-01T00+{'9' * 30}h",
     ],
 )
 def test_what_is_no_frame_key_is_refused(text):

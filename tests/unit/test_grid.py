@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from aurora_prep.sources.spec import Grid, SpecError
+from aurora_prep.sources.spec import Grid, SpecError, grid_name
 
 
 @pytest.mark.parametrize(
@@ -109,3 +109,23 @@ def test_equality_is_exact():
 def test_coordinates_are_float64():
     grid = Grid.regular("0.4")
     assert grid.latitude.dtype == grid.longitude.dtype == np.float64
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("0.25", "0.25"),
+        ("0.250", "0.25"),
+        ("1/4", "0.25"),
+        ("2.5e-1", "0.25"),
+        ("1/3", "0.3333"),
+        ("0.3333", "0.3333"),
+        ("30.0", "30"),
+        ("0.25x0.25-n60-w350-81x121", "0.25x0.25-n60-w350-81x121"),
+        ("N320", "N320"),
+        ("1/0", "1/0"),
+        ("-0.25", "-0.25"),
+    ],
+)
+def test_a_grid_is_named_however_it_is_spelled(text, name):
+    assert grid_name(text) == name

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from aurora_prep.pipelines.plan.recipe_plan import make_plan
-from aurora_prep.pipelines.plan.source_plan import blocks_of_moments, shard_name
+from aurora_prep.pipelines.plan.source_plan import blocks_of_moments
 from aurora_prep.pipelines.recipe import Recipe
 from aurora_prep.sources.spec import HOUR, FetchError, FrameKey, RecipeError
 
@@ -120,9 +120,12 @@ def test_times_find_their_blocks(make_source_plan, forecast):
     }
 
 
-def test_shards_are_named_by_their_first_frame():
-    key = FrameKey("invented", datetime(2020, 2, 29, 18), 240 * HOUR)
-    assert shard_name(key) == "20200229T18+240h"
+def test_shards_are_named_by_their_first_frame(make_source_plan):
+    tasks = list(make_source_plan(has_static=True, paths=("surface/2t", "static/z")).tasks())
+    assert [task.name for task in tasks] == [
+        "static",
+        *(task.frames[0].shard_name for task in tasks[1:]),
+    ]
 
 
 def test_one_entry_owns_the_static_fields_of_a_grid(tmp_path):

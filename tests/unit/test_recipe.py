@@ -8,7 +8,7 @@ import yaml
 
 from aurora_prep import regridding
 from aurora_prep.pipelines.recipe import METHODS, Recipe, parse_duration, parse_time
-from aurora_prep.sources.spec import RecipeError
+from aurora_prep.sources.spec import Grid, RecipeError
 
 WHOLE = """
 name: aurora-finetune
@@ -60,7 +60,7 @@ def test_every_key_is_read(tmp_path):
     (entry,) = recipe.sources
     assert (recipe.name, recipe.output) == ("aurora-finetune", "./out/aurora-finetune")
     assert recipe.base == str(tmp_path)
-    assert (entry.source, entry.access, entry.grid) == ("era5", "cds", "0.25")
+    assert (entry.source, entry.access, entry.grid) == ("era5", "cds", Grid.regular("0.25"))
     assert entry.data_format == "netcdf"
     assert len(entry.period) == 366 * 4
     assert entry.period[-1] == datetime(2020, 12, 31, 18)
@@ -105,7 +105,7 @@ def test_statistics_are_of_train_where_there_is_one():
 def test_own_files_need_no_period():
     recipe = Recipe.parse(text(access="files", path="data/*.grib", period=None, grid="native"))
     (entry,) = recipe.sources
-    assert (entry.period, entry.paths, entry.grid) == (None, ("data/*.grib",), "native")
+    assert (entry.period, entry.paths, entry.grid) == (None, ("data/*.grib",), None)
     several = text(access="files", path=["a.grib", "b.nc"])
     assert Recipe.parse(several).sources[0].paths == ("a.grib", "b.nc")
 
@@ -327,3 +327,22 @@ def test_a_day_ends_with_its_last_hour():
 
 def test_a_recipe_may_name_every_method_of_regridding():
     assert set(METHODS) == set(regridding.METHODS)
+
+
+@pytest.mark.parametrize("spelling", ["0.250", "1/4", 0.25, "25e-2"])
+def test_a_grid_is_the_same_however_it_is_spelled(spelling):
+    plain, spelled = Recipe.parse(text()), Recipe.parse(text(grid=spelling))
+    assert spelled.sources == plain.sources
+    assert spelled.sources[0].grid == Grid.regular("0.25")
+
+
+def test_a_companion_on_the_same_grid_may_be_spelled_in_another_way():
+    waves = {**text(grid="1/4")["sources"][0], "source": "era5_wave", "with": ["era5"]}
+    whole = text()
+    recipe = Recipe.parse({**whole, "sources": [*whole["sources"], waves]})
+    assert recipe.sources[1].companions == ("era5",)
+
+
+def test_the_spelling_of_a_grid_does_not_change_an_old_digest():
+    """A dataset made from a recipe of an earlier release is resumed by the same recipe."""
+    assert Recipe.parse(text()).digest.startswith("c97dd8b2da28")
