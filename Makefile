@@ -41,14 +41,14 @@ lint: $(VENV)/.dev ## ruff, formatting, spelling
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell
 
-types: $(VENV)/.dev .dev/aurora_prep ## mypy, strict
+types: $(VENV)/.dev ## mypy, strict
 	$(BIN)/mypy -p aurora_prep
 
 bench: $(VENV)/.dev ## the tables of benchmarks/README.md
 	$(BIN)/python benchmarks/pipeline.py
 
 clean: ## remove what the targets above made
-	rm -rf $(VENV) .dev build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/.created:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -73,11 +73,3 @@ $(VENV)/.dataflow: $(VENV)/.dev
 $(VENV)/.extras: $(VENV)/.dev
 	$(PIP) install --editable '.[dev,aurora,mir]'
 	@touch $@
-
-# Type checkers do not follow an editable install of mapped folders: give them links.
-.dev/aurora_prep:
-	mkdir -p $@
-	for layer in sources regridding normalisation providers manifest pipelines; do \
-		ln -sfn ../../$$layer $@/$$layer; done
-	ln -sfn ../../aurora_prep/__init__.py $@/__init__.py
-	ln -sfn ../../aurora_prep/py.typed $@/py.typed

@@ -174,9 +174,9 @@ def _held(database: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     return held
 
 
-def _publish(database: duckdb.DuckDBPyConnection, name: str, stem: str) -> dict[str, Any]:
+def _publish(database: duckdb.DuckDBPyConnection, name: str, url: str) -> dict[str, Any]:
     """Write a table in its one order; returns its rows, bytes and digest."""
-    schema, url = TABLES[name], stem + ".parquet"
+    schema = TABLES[name]
     order = ", ".join(f"{column} NULLS FIRST" for column in IDENTITY[name])
     columns = ", ".join(schema.names)
     rows = duck.stream(database, f"SELECT {columns} FROM {name} ORDER BY {order}", schema)  # noqa: S608

@@ -1,0 +1,1 @@
+../../aurora_prep/__init__.py
