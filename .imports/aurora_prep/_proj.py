@@ -1,0 +1,1 @@
+../../aurora_prep/_proj.py
