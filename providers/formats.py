@@ -13,6 +13,8 @@ from aurora_prep.sources.spec import FetchError
 
 TOKEN = re.compile(r"[0-9A-Fa-f]{8}(?:-?[0-9A-Fa-f]{4}){3,}[0-9A-Fa-f]*")
 SHOWN = 60
+CHUNK = 2**20
+EDITION = 7  # octet of a GRIB message, counted from 0
 
 
 class Format(StrEnum):
@@ -34,10 +36,29 @@ MAGIC = (
 
 
 def sniff(path: Path) -> Format | None:
-    """Format of a file by its first bytes; ``None`` for anything else."""
+    """Format of a file by its first bytes, or a GRIB message further on; else ``None``."""
     with path.open("rb") as file:
         head = file.read(8)
-    return next((name for magic, name in MAGIC if head.startswith(magic)), None)
+    found = next((name for magic, name in MAGIC if head.startswith(magic)), None)
+    return Format.GRIB if found is None and holds_grib(path) else found
+
+
+def holds_grib(path: Path) -> bool:
+    """Whether a GRIB message begins anywhere in a file, as ecCodes finds it.
+
+    Archives pad the front with zeros or with a header of their own.
+    """
+    kept = b""
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            data = kept + chunk
+            at = data.find(b"GRIB")
+            while at >= 0:
+                if data[at + EDITION : at + EDITION + 1] in (b"\x01", b"\x02"):
+                    return True
+                at = data.find(b"GRIB", at + 1)
+            kept = data[-EDITION:]
+    return False
 
 
 def require(path: Path, where: str, fix: str) -> Format:

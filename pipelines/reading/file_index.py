@@ -23,9 +23,12 @@ from aurora_prep.pipelines.reading.fields import (
     GribField,
     Headers,
     NetcdfField,
+    ZarrField,
 )
 from aurora_prep.pipelines.reading.grid_description import GridDescription
+from aurora_prep.pipelines.reading.suspects import watch
 from aurora_prep.providers import marks
+from aurora_prep.providers.formats import holds_grib
 from aurora_prep.sources.spec import DecodeError, digest_of
 
 __all__ = ["PRESSURE", "SURFACE", "Contents", "FieldRef", "contents_of", "sniff"]
@@ -39,10 +42,9 @@ MAGIC = {
     b"CDF\x05": "netcdf",
 }
 CLASSES: dict[str, type[GribField | NetcdfField]] = {"grib": GribField, "netcdf": NetcdfField}
-CHUNK = 2**20
 
 
-FieldType_co = TypeVar("FieldType_co", GribField, NetcdfField, covariant=True)
+FieldType_co = TypeVar("FieldType_co", GribField, NetcdfField, ZarrField, covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ def sniff(path: Path) -> str:
         reason = error.strerror or str(error)
         raise DecodeError("the file cannot be read", str(path), reason, "check it") from error
     kind = MAGIC.get(head[:4])
-    if kind is None and _holds_a_message(path):
+    if kind is None and holds_grib(path):
         kind = "grib"
     if kind is None:
         found = f"{head[:24]!r}" if head else "an empty file"
@@ -94,22 +96,6 @@ def sniff(path: Path) -> str:
             "unpack it, and give a file that is in it" if is_zip else "download it again",
         )
     return kind
-
-
-def _holds_a_message(path: Path) -> bool:
-    """Whether a GRIB message begins anywhere, as ecCodes finds it: archives pad the front."""
-    kept = b""
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            data = kept + chunk
-            at = data.find(b"GRIB")
-            while at >= 0:
-                edition = data[at + 7 : at + 8]
-                if edition in (b"\x01", b"\x02"):
-                    return True
-                at = data.find(b"GRIB", at + 1)
-            kept = data[-7:]
-    return False
 
 
 def contents_of(path: Path, kept: Path, scan: Callable[[Path, str], FileContents]) -> FileContents:
@@ -128,6 +114,7 @@ def contents_of(path: Path, kept: Path, scan: Callable[[Path, str], FileContents
     except OSError as error:
         reason = error.strerror or str(error)
         raise DecodeError("the file cannot be read", str(path), reason, "check it") from error
+    watch(str(path), kept)
     return _remembered(path, note, scan)
 
 
@@ -146,20 +133,21 @@ def _note_of(path: Path, kept: Path) -> Path:
 @lru_cache(maxsize=64)
 def _remembered(path: Path, note: Path, scan: Callable[[Path, str], FileContents]) -> FileContents:
     try:
-        return _load(note.read_text(encoding="utf-8"), str(path))
+        return load(note.read_text(encoding="utf-8"), str(path))
     except (OSError, ValueError, KeyError, TypeError):
         contents = replace(scan(path, sniff(path)), synthetic=marks.is_synthetic(path))
     try:
         note.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=note.parent, delete=False, suffix=".tmp") as file:
-            file.write(_dump(contents))
+            file.write(dump(contents))
         Path(file.name).replace(note)
     except OSError:
         return contents  # a note saves time, it is not needed
     return contents
 
 
-def _dump(contents: FileContents) -> str:
+def dump(contents: FileContents) -> str:
+    """Contents as text, the form of the kept notes."""
     headers = {ref.headers: None for ref in contents.fields}
     numbers = {one: number for number, one in enumerate(headers)}
     names = _names(CLASSES[contents.format])
@@ -190,7 +178,7 @@ def _names(kind: type[Any]) -> tuple[str, ...]:
     return tuple(field.name for field in fields(kind) if field.name != "file")
 
 
-def _load(text: str, file: str) -> FileContents:
+def load(text: str, file: str) -> FileContents:
     """Read a note; the file goes by the name it is asked for now, which may be another."""
     plain = json.loads(text)
     kind = CLASSES[plain["format"]]

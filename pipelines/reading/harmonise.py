@@ -41,12 +41,14 @@ class Placement:
         shape: Rows and columns as the file stores them; ``None`` when the
             points are not on a regular latitude-longitude grid.
         transposed: Whether the file runs along meridians first.
+        alternating: Whether every second row runs the other way.
         orientation: How to turn the field; ``None`` as for ``shape``.
     """
 
     shape: tuple[int, int] | None
     transposed: bool = False
     orientation: Orientation | None = None
+    alternating: bool = False
 
     @property
     def grid(self) -> Grid | None:
@@ -73,7 +75,9 @@ def placement_of(description: Mapping[str, Any], where: str) -> Placement:
         latitude, longitude = _grib_axes(description, where)
     orientation = orient(latitude, longitude, where)
     transposed = bool(description.get("jPointsAreConsecutive"))
-    return Placement((latitude.size, longitude.size), transposed, orientation)
+    shape = latitude.size, longitude.size
+    alternating = bool(description.get("alternativeRowScanning"))
+    return Placement(shape, transposed, orientation, alternating)
 
 
 def harmonise(
@@ -97,6 +101,13 @@ def harmonise(
             another number of points than its grid.
     """
     factor = _factor(units, native, where)
+    if infinite := int(np.count_nonzero(np.isinf(field))):
+        raise HarmoniseError(
+            "the field has infinite values",
+            where,
+            f"{infinite} of {field.size} values",
+            "fetch the file again; leave the frame out if the provider has no better",
+        )
     if placement.orientation is not None and placement.shape is not None:
         rows, columns = placement.shape
         if field.size != rows * columns:
@@ -106,8 +117,11 @@ def harmonise(
                 f"{field.size} values on {rows} x {columns} points",
                 "fetch the file again",
             )
-        field = field.reshape(columns, rows).T if placement.transposed else field
-        field = placement.orientation.apply(field.reshape(rows, columns))
+        field = field.reshape((columns, rows) if placement.transposed else (rows, columns))
+        if placement.alternating:
+            field = field.copy()
+            field[1::2] = field[1::2, ::-1].copy()
+        field = placement.orientation.apply(field.T if placement.transposed else field)
     return field if factor == 1.0 else (field * np.float64(factor)).astype(np.float32)
 
 
@@ -168,13 +182,6 @@ def canonical(units: str) -> str:
 def _grib_axes(
     keys: Mapping[str, Any], where: str
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    if keys.get("alternativeRowScanning"):
-        raise DecodeError(
-            "rows of alternating direction are not read",
-            where,
-            "alternativeRowScanning is set",
-            "convert the file with grib_set -r -s alternativeRowScanning=0",
-        )
     rows, columns = int(keys["Nj"]), int(keys["Ni"])
     north, south = _ends(keys, "latitude")
     west, east = _ends(keys, "longitude")

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from aurora_prep.pipelines.reading import contained
 from aurora_prep.pipelines.reading.computed import Ingredients
 from aurora_prep.pipelines.reading.fields import (
     NO_TIME,
@@ -23,17 +24,12 @@ from aurora_prep.pipelines.reading.fields import (
     SURFACE,
     ComputedField,
     FieldRef,
-    GribField,
     Headers,
-    NetcdfField,
 )
 from aurora_prep.pipelines.reading.file_index import FileContents, contents_of
 from aurora_prep.pipelines.reading.formulas import compute
-from aurora_prep.pipelines.reading.grib import read_grib, read_ranges, scan_grib
 from aurora_prep.pipelines.reading.grid_description import GridDescription
-from aurora_prep.pipelines.reading.netcdf import read_netcdf, scan_netcdf
 from aurora_prep.pipelines.reading.product import Choice, off_hour, strange
-from aurora_prep.pipelines.reading.zarr import read_zarr
 from aurora_prep.sources.spec import DecodeError, Kind, Native, Product, Source
 
 Moment = tuple[datetime, timedelta, int | None]
@@ -96,7 +92,7 @@ class Holdings:
 
 def scan(path: Path, kind: str) -> FileContents:
     """Find the contents of a file of a known format."""
-    return scan_grib(path) if kind == "grib" else scan_netcdf(path)
+    return contained.index(path, kind)
 
 
 def holdings_of(
@@ -240,9 +236,7 @@ def decode(ref: FieldRef) -> NDArray[np.float32]:
     """
     if isinstance(ref, ComputedField):
         return compute(ref.formula, [decode(one) for one in ref.inputs], ref.level or 0)
-    if isinstance(ref, GribField):
-        return read_grib(ref, read_ranges(ref))
-    return read_netcdf(ref) if isinstance(ref, NetcdfField) else read_zarr(ref)
+    return contained.read(ref)
 
 
 class _Matcher:

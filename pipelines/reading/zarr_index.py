@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from aurora_prep.pipelines.reading.fields import ZarrField
+from aurora_prep.pipelines.reading.file_index import Contents
+from aurora_prep.pipelines.reading.grid_description import GridDescription
 from aurora_prep.pipelines.reading.match import STATIC, Holdings, Moment, Place
-from aurora_prep.pipelines.reading.zarr import Shelf, announce, shelf_of
+from aurora_prep.pipelines.reading.zarr import Shelf, announce, read_zarr, shelf_of
 from aurora_prep.sources.spec import Source
 
 
@@ -33,6 +38,49 @@ class Wanted:
                 yield from ((place, moment) for place in places)
 
 
+@dataclass(frozen=True, slots=True)
+class ZarrReader:
+    """A Zarr store as one source sees it: only what is wanted of it is looked up.
+
+    Attributes:
+        source: The source whose access it is.
+        wanted: The fields.
+    """
+
+    source: Source
+    wanted: Wanted
+
+    def index(self, place: str) -> Contents[ZarrField]:
+        """The wanted fields that a store has.
+
+        Raises:
+            FetchError: There is no store, or it does not answer.
+            DecodeError: Its axes cannot be understood.
+        """
+        return Contents(place, "zarr", tuple(self.found(place).values()), (self.grid(place),))
+
+    def read(self, field: ZarrField) -> NDArray[np.float32]:
+        """One field, shape ``(rows, columns)``.
+
+        Raises:
+            FetchError: Its chunk is not in the store, or the store does not answer.
+            DecodeError: Its chunk is damaged.
+        """
+        return read_zarr(field)
+
+    def grid(self, place: str) -> GridDescription:
+        """The grid of all fields of the store."""
+        return shelf_of(place, self.source).grid
+
+    def found(self, place: str) -> dict[tuple[Place, Moment], ZarrField]:
+        """The wanted fields that a store has, announced to it in the order of their reading."""
+        shelf = shelf_of(place, self.source)
+        fields = {key: _field(shelf, self.source, *key) for key in self.wanted}
+        found = {key: field for key, field in fields.items() if field is not None}
+        announce(shelf, list(found.values()))
+        return found
+
+
 def holdings_in_store(text: str, source: Source, wanted: Wanted) -> Holdings:
     """Look up the wanted fields in a store, and announce them.
 
@@ -45,14 +93,8 @@ def holdings_in_store(text: str, source: Source, wanted: Wanted) -> Holdings:
         FetchError: There is no store, or it does not answer.
         DecodeError: Its axes cannot be understood.
     """
-    shelf = shelf_of(text, source)
-    found = {}
-    for place, moment in wanted:
-        ref = _field(shelf, source, place, moment)
-        if ref is not None:
-            found[place, moment] = ref
-    announce(shelf, list(found.values()))
-    return Holdings(found, {shelf.file: (shelf.grid,)}, ())
+    reader = ZarrReader(source, wanted)
+    return Holdings(reader.found(text), {text: (reader.grid(text),)}, ())
 
 
 def _field(shelf: Shelf, source: Source, place: Place, moment: Moment) -> ZarrField | None:

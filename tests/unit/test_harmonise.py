@@ -69,10 +69,23 @@ def test_a_start_at_180_is_rolled():
     np.testing.assert_array_equal(turn(FIELD, **ends), np.roll(FIELD, 2, axis=1))
 
 
-def test_rows_to_and_fro_are_refused():
-    with pytest.raises(DecodeError) as raised:
-        turn(FIELD, alternativeRowScanning=1)
-    assert "alternating direction" in raised.value.args[0]
+def test_rows_to_and_fro_are_turned():
+    stored = FIELD.copy()
+    stored[1::2] = FIELD[1::2, ::-1]
+    np.testing.assert_array_equal(turn(stored, alternativeRowScanning=1), turn(FIELD))
+    across = FIELD.T.copy()
+    across[1::2] = FIELD.T[1::2, ::-1]
+    found = turn(across, alternativeRowScanning=1, jPointsAreConsecutive=1)
+    np.testing.assert_array_equal(found, turn(FIELD))
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf])
+def test_one_infinite_value_is_refused(value):
+    field = FIELD.copy()
+    field.flat[3] = value
+    with pytest.raises(HarmoniseError) as raised:
+        harmonise(field, "K", ERA5.native("surface/2t"), placement_of(KEYS, "x"), "in a.nc")
+    assert raised.value.args[1:3] == ("in a.nc", f"1 of {FIELD.size} values")
 
 
 @pytest.mark.parametrize(
