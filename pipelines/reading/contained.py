@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aurora_prep.pipelines.reading import apart, readers
-from aurora_prep.pipelines.reading.fields import FieldRef, GribField, NetcdfField, ZarrField
+from aurora_prep.pipelines.reading.fields import GribField, NetcdfField, StoredField, ZarrField
 from aurora_prep.pipelines.reading.file_index import Contents, FileContents, dump, load
 from aurora_prep.pipelines.reading.suspects import SCAN, refused, watching
 
@@ -37,7 +37,7 @@ def index(path: Path, kind: str) -> FileContents:
     return found
 
 
-def read(field: FieldRef) -> NDArray[np.float32]:
+def read(field: StoredField) -> NDArray[np.float32]:
     """One field.
 
     Raises:

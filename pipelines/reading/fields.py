@@ -172,4 +172,5 @@ class ComputedField(_Field):
         )
 
 
-FieldRef = GribField | NetcdfField | ZarrField | ComputedField
+StoredField = GribField | NetcdfField | ZarrField
+FieldRef = StoredField | ComputedField

@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from aurora_prep.pipelines.reading.fields import FieldRef, GribField, NetcdfField, ZarrField
+from aurora_prep.pipelines.reading.fields import GribField, NetcdfField, StoredField, ZarrField
 from aurora_prep.pipelines.reading.file_index import Contents, FileContents
 from aurora_prep.pipelines.reading.grib import read_grib, read_ranges, scan_grib
 from aurora_prep.pipelines.reading.netcdf import read_netcdf, scan_netcdf
@@ -80,7 +80,7 @@ def index(path: Path, kind: str) -> FileContents:
     return FILES[kind].index(path)
 
 
-def read(field: FieldRef) -> NDArray[np.float32]:
+def read(field: StoredField) -> NDArray[np.float32]:
     """One field of whichever format.
 
     Raises:
