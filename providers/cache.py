@@ -6,6 +6,8 @@ For each request, beside its siblings in ``<root>/<first two hex digits>/``::
     <digest>.d/                   its members, when the answer was a ZIP
     <digest>.json                 what it is; written last, so that an answer
                                   without it does not exist
+    <digest>.parts                that the answer is those of other requests, together
+    <digest>.job                  a job at a data store that will bring it
 
 Everything is first written under a temporary name in the same folder, made
 durable, then renamed.
@@ -36,6 +38,7 @@ from aurora_prep.sources.spec import FetchError, Request
 VARIABLE = "AURORA_PREP_CACHE"
 BESIDE_BUCKET = "AURORA_PREP_LOCAL_CACHE"
 TEMPORARY = ".part"
+PARTS = ".parts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,50 @@ class Cache:
             request: What was asked.
             verify: Read the bytes and compare checksums, not just sizes.
         """
-        return self.held(request.digest, verify=verify)
+        found = self.held(request.digest, verify=verify)
+        return found or self.joined(request.digest, verify=verify)
+
+    def joined(self, digest: str, *, verify: bool = False) -> CachedFile | None:
+        """The answer that those of other requests are together, if all of them are whole."""
+        note = self._parts(digest)
+        if note is None:
+            return None
+        found = [
+            self.held(part, verify=verify) or self.joined(part, verify=verify)
+            for part in note["parts"]
+        ]
+        whole = [part for part in found if part is not None]
+        return joined(digest, whole) if len(whole) == len(found) else None
+
+    def split_as(self, request: Request) -> str | None:
+        """How a request was asked in parts, if it was."""
+        note = self._parts(request.digest)
+        return None if note is None else str(note["how"])
+
+    def join(self, request: Request, how: str, parts: Sequence[Request]) -> None:
+        """Note durably that the answers to other requests are that to this one.
+
+        Args:
+            request: What was asked.
+            how: How it became the others.
+            parts: The others, in order.
+        """
+        folder = self._folder(request)
+        folder.mkdir(parents=True, exist_ok=True)
+        note = fresh(folder, request.digest)
+        text = json.dumps({"how": how, "parts": [part.digest for part in parts]})
+        note.write_text(text, encoding="utf-8")
+        sync(note)
+        note.replace(folder / f"{request.digest}{PARTS}")
+        sync(folder)
+
+    def _parts(self, digest: str) -> dict[str, Any] | None:
+        try:
+            text = (self.root / digest[:2] / f"{digest}{PARTS}").read_bytes()
+            note: dict[str, Any] = json.loads(text)
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            return None
+        return note
 
     def held(self, digest: str, *, verify: bool = False) -> CachedFile | None:
         """The answer to the request with this digest, if it is on this machine and whole."""
@@ -196,10 +242,16 @@ class Cache:
 
     def discard(self, request: Request) -> None:
         """Forget an answer; nothing happens where there is none."""
-        folder = self._folder(request)
+        self._discard(request.digest)
+
+    def _discard(self, digest: str) -> None:
+        folder = self.root / digest[:2]
+        for part in (self._parts(digest) or {}).get("parts", ()):
+            self._discard(part)
         if folder.is_dir():
-            with locked(folder / f"{request.digest}.commit"):
-                remove(folder, request.digest)
+            with locked(folder / f"{digest}.commit"):
+                remove(folder, digest)
+                (folder / f"{digest}{PARTS}").unlink(missing_ok=True)
 
     def reference(self, member: Path) -> str:
         """How workers are told of a file to decode."""
@@ -237,6 +289,24 @@ def bucket_of(root: str | os.PathLike[str] | None) -> str | None:
     """The bucket's folder that a choice of cache means; ``None`` for one on this machine."""
     chosen = str(root or os.environ.get(VARIABLE) or "")
     return chosen.rstrip("/") if remote.is_remote(chosen) else None
+
+
+def joined(digest: str, parts: Sequence[CachedFile]) -> CachedFile:
+    """Answers that are one together.
+
+    Args:
+        digest: Digest of the request they answer.
+        parts: At least one.
+    """
+    together = hashlib.sha256("".join(part.checksum for part in parts).encode("ascii"))
+    return CachedFile(
+        path=parts[0].path,
+        digest=digest,
+        checksum=together.hexdigest(),
+        bytes=sum(part.bytes for part in parts),
+        format=parts[0].format,
+        members=tuple(member for part in parts for member in part.members),
+    )
 
 
 def described(record: Mapping[str, Any], folder: Path) -> CachedFile:

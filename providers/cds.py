@@ -1,55 +1,51 @@
-"""Fetching from a Climate Data Store, by its own client and nothing else.
+"""Fetching from a data store: submit, wait, collect, as a patient and polite user would.
 
-``cdsapi`` submits, asks and downloads. Added to it here: one deadline over
-everything, back-off, which errors are worth another try, four-part errors
-without keys, and a look at the checksum, which the client leaves alone.
+The store's own client speaks to it. What is done about each of its answers is the table in
+``reactions``; what the threads of a run know together is in ``desk``; the job is written
+down before it is submitted, and found again after a crash (``job_notes``).
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+import time
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
-from weakref import WeakSet
 
-import cdsapi
-import requests
 from ecmwf.datastores import Remote, Results
-from ecmwf.datastores.processing import DownloadError
 
-from aurora_prep.providers.checksum import agrees, md5_of
+from aurora_prep.providers import collect, tariffs
+from aurora_prep.providers.asking import Asker, LostError, SignError
 from aurora_prep.providers.credentials import CdsService, Service
 from aurora_prep.providers.delivery import Delivery
+from aurora_prep.providers.desk import Desk, desk_of
+from aurora_prep.providers.job_notes import JobNote, JobNotes
 from aurora_prep.providers.progress import Progress, Step, Watch, nobody
+from aurora_prep.providers.reactions import TABLE, UNCOUNTED, Instead, Wait
 from aurora_prep.providers.retry import Patience, Policy
-from aurora_prep.providers.trouble import (
-    NOT_FOUND,
-    failure,
-    is_transient,
-    retry_after,
-    status_of,
-    text_of,
-)
-from aurora_prep.sources.spec import FetchError, Request
+from aurora_prep.providers.signs import Sign
+from aurora_prep.providers.store_client import StoreClient, opened, withdraw
+from aurora_prep.sources.spec import CredentialsError, FetchError, Request, SpecError
 
 LOGGER = logging.getLogger(__name__)
-Answer = TypeVar("Answer")
-
-ENDED_BADLY = ("failed", "rejected", "dismissed", "deleted")
-SUBMISSIONS = 2
-DOWNLOADS = 3
-FIRST_POLL_SECONDS = 0.1
-# What a cut connection loses; the client's own mebibyte is a small answer's half.
-CHUNK_BYTES = 1 << 18
+ENDED_BADLY = ("failed", "rejected")
 
 
-class _UnusableError(Exception):
-    """The results of a job cannot be had any more, or not whole."""
+class InsteadError(Exception):
+    """The store does not answer the request, but may answer others in its place.
+
+    Attributes:
+        instead: Which ones.
+        error: What to raise where there are none.
+    """
+
+    def __init__(self, instead: Instead, error: FetchError) -> None:
+        super().__init__(instead, error)
+        self.instead = instead
+        self.error = error
 
 
 def download(
@@ -60,13 +56,12 @@ def download(
     policy: Policy | None = None,
     watch: Watch = nobody,
     stop: threading.Event | None = None,
+    notes: JobNotes | None = None,
+    run: str | None = None,
 ) -> Delivery:
-    """Submit a request, wait for it, and download its answer.
+    """Submit a request, or find its job again; wait for it; download its answer.
 
-    Tried again, with back-off: statuses 408, 425, 429 (after ``Retry-After``)
-    and 5xx, timeouts, refused and cut connections (a cut download goes on
-    where it stopped). Results that have expired or never arrive whole are
-    asked for once more. Everything else ends the request at once.
+    Call ``settle`` of the delivery when the file is kept, or refused: it deletes the job.
 
     Args:
         request: What to ask.
@@ -74,226 +69,302 @@ def download(
         target: Where the answer goes; an existing file is replaced.
         policy: How long and how often to try.
         watch: Called at every step.
-        stop: Set from outside to give up; seen within a read timeout.
+        stop: Set from outside to give up; seen within a read timeout. The job stays.
+        notes: Where jobs are written down; nowhere by default.
+        run: Which run this belongs to: what one of its threads learns, all know.
 
     Raises:
+        InsteadError: Its halves, or another format, are to be asked in its place.
         CredentialsError: No credentials, or the store refuses them.
-        FetchError: The store did not deliver.
+        FetchError: The store did not deliver; its class says why, and what is stopped.
     """
     known = service.resolve()
+    policy = (policy or Policy()).towards(known.url)
     where = f"{known.url}, {request.dataset}, request {request.digest[:12]}"
-    patience = Patience(policy or Policy(), where, stop or threading.Event())
-    with _client(known, patience.policy) as client:
-        fetch = _Fetch(request, known, client, target, patience, watch)
-        return fetch.run()
-
-
-@contextmanager
-def _client(known: CdsService, policy: Policy) -> Iterator[Any]:
-    """A client whose connections end with the block, downloads given up included."""
-    opened: WeakSet[requests.Response] = WeakSet()
-
-    def remember(response: requests.Response, **_: object) -> None:
-        opened.add(response)
-
-    with requests.Session() as session:
-        session.hooks["response"].append(remember)
+    desk = Desk(known.url) if run is None else desk_of(known.url, run)
+    desk.check_open(request.dataset)
+    patience = Patience(policy, where, stop or threading.Event())
+    with opened(known, policy) as client:
+        fetch = _Fetch(
+            request, known, client, target, patience, watch, desk, notes or JobNotes(None)
+        )
         try:
-            yield _made(known, policy, session)
+            return fetch.run()
+        except FetchError as error:
+            desk.close(request.dataset, error)
+            raise
         finally:
-            for response in opened:
-                response.close()
+            fetch.leave()
 
 
-def _made(known: CdsService, policy: Policy, session: requests.Session) -> Any:
-    """A client that says nothing by itself and leaves trying again to us."""
-
-    def tell(level: int) -> Callable[..., None]:
-        def say(message: object, *args: object) -> None:
-            if LOGGER.isEnabledFor(level):
-                text = str(message) % args if args else str(message)
-                LOGGER.log(level, "%s", known.hide(text))
-
-        return say
-
-    # The constructor reads the store's announcements and only warns when it
-    # cannot; the first real call then fails with more to say.
-    warnings.filterwarnings("ignore", category=UserWarning, module=r"ecmwf\.datastores\.client")
-    return cdsapi.Client(
-        url=known.url,
-        key=known.key,
-        verify=known.verify,
-        quiet=True,
-        progress=False,
-        timeout=(policy.connect_seconds, policy.read_seconds),
-        delete=False,
-        retry_max=1,
-        sleep_max=policy.longest_wait_seconds,
-        wait_until_complete=False,
-        # INFO of the client is chatter of a single job: ours is DEBUG.
-        info_callback=tell(logging.DEBUG),
-        debug_callback=tell(logging.DEBUG),
-        warning_callback=tell(logging.WARNING),
-        error_callback=tell(logging.WARNING),
-        session=session,
-    )
+def tidy(request: Request, service: Service, notes: JobNotes, policy: Policy) -> None:
+    """Delete the job of a request whose answer is kept, if a crash left it behind."""
+    try:
+        known = service.resolve()
+    except (CredentialsError, SpecError):
+        return
+    note = notes.read(request, known.url)
+    if note is not None and (note.job is None or withdraw(known, policy, note.job)):
+        notes.forget(request)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Fetch:
-    """One request on its way."""
+    """One request on its way.
+
+    Attributes:
+        job: Identifier of its job, while there is one.
+        note: What is written down of it.
+        seen: How often each sign was met.
+        asker: Puts its questions.
+    """
 
     request: Request
     known: CdsService
-    client: Any
+    client: StoreClient
     target: Path
     patience: Patience
     watch: Watch
+    desk: Desk
+    notes: JobNotes
+    job: str | None = None
+    note: JobNote | None = None
+    seen: Counter[Sign] = field(default_factory=Counter)
+    asker: Asker = field(init=False)
 
-    def run(self) -> Delivery:
-        """Submit, wait, download; all of it again where results are unusable."""
-        for round_ in range(1, SUBMISSIONS + 1):
-            remote = self._patiently("submit", self._submit)
-            self._tell(Step.SUBMITTED, text=f"job {remote.request_id}")
-            try:
-                self._wait(remote)
-                results = self._patiently("read results", remote.get_results, expiring=True)
-                return self._collect(results)
-            except _UnusableError as error:
-                reason = str(error)
-                if round_ < SUBMISSIONS:
-                    LOGGER.warning("%s: %s; asking again", self.patience.where, reason)
-                    self._tell(Step.RETRYING, text=reason)
-        raise FetchError(
-            "the store prepared an answer but did not deliver it whole",
-            self.patience.where,
-            f"{reason}, in each of {SUBMISSIONS} jobs",
-            "run again later; if it stays so, report the job to the store's support",
+    def __post_init__(self) -> None:
+        self.asker = Asker(
+            self.known,
+            self.desk.breaker(),
+            self.patience,
+            lambda step, text: self._tell(step, text=text),
         )
 
-    def _submit(self) -> Remote:
-        remote: Remote = self.client.retrieve(self.request.dataset, dict(self.request.body))
+    @property
+    def policy(self) -> Policy:
+        return self.patience.policy
+
+    def run(self) -> Delivery:
+        """Ask until there is an answer, or the table says that it is over."""
+        while True:
+            try:
+                remote = self._found() or self._submitted()
+                results = self._results_of(remote)
+                delivery = self._collected(results)
+            except SignError as met:
+                self._drop_job(met.sign)
+                self._react(met)
+            else:
+                return replace(delivery, settle=partial(self._settle, self.job))
+
+    def _settle(self, job: str | None) -> None:
+        """The file is kept, or refused: the job is of no more use."""
+        if job is None or withdraw(self.known, self.policy, job):
+            self.notes.forget(self.request)
+
+    def leave(self) -> None:
+        """Nobody here waits for the job any more; it stays where it is."""
+        self.desk.line(self.request.dataset).leave(self.request.digest)
+        if self.job is not None:
+            self.desk.board.drop(self.job)
+
+    # What is done about a sign
+
+    def _react(self, met: SignError) -> None:
+        """Wait for the next round, or end the request.
+
+        Raises:
+            InsteadError: Others are to be asked.
+            FetchError: The request is over.
+        """
+        reaction = TABLE[met.sign]
+        self.seen[met.sign] += 1
+        if reaction.instead is not Instead.SAME:
+            if met.sign is Sign.TOO_LARGE:
+                tariffs.lower(self.request, self.client, self.desk, self.known)
+            raise InsteadError(reaction.instead, self._failure(met)) from None
+        times = self.seen[met.sign]
+        if reaction.again != UNCOUNTED and times > reaction.again:
+            raise self._failure(met) from None
+        self._tell(Step.RETRYING, text=met.text)
+        if reaction.wait is Wait.QUEUE:
+            self.desk.line(self.request.dataset).rejected(self.policy)
+            return
+        LOGGER.warning("%s: %s; asking again", self.patience.where, met.text)
+        if reaction.wait is Wait.SYSTEM:
+            self.patience.pause(self.policy.system_wait_seconds * 6 ** (times - 1))
+
+    def _failure(self, met: SignError) -> FetchError:
+        reaction = TABLE[met.sign]
+        place = met.place or "the dataset's page on the store"
+        times = self.seen[met.sign]
+        return reaction.error(
+            reaction.problem,
+            f"{self.patience.where}" + (f", job {self.job}" if self.job else ""),
+            met.text + (f"; in each of {times} jobs" if times > 1 else ""),
+            reaction.fix.replace("{place}", place),
+        )
+
+    def _drop_job(self, sign: Sign) -> None:
+        """Delete a job that is of no use, and forget it."""
+        self.leave()
+        if self.job is not None and sign is not Sign.FOREIGN:
+            withdraw(self.known, self.policy, self.job)
+        self.notes.forget(self.request)
+        self.job = self.note = None
+
+    # Finding and submitting
+
+    def _found(self) -> Remote | None:
+        """The job of an earlier run, if there is one."""
+        note = self.notes.read(self.request, self.known.url)
+        if note is None:
+            return None
+        remote = self._adopted() if note.job is None else self._known_job(note, note.job)
+        if remote is not None:
+            self.desk.line(self.request.dataset).take(self.request.digest)
+            self._hold(note, remote)
+            LOGGER.info("%s: found job %s again", self.patience.where, remote.request_id)
         return remote
 
-    def _wait(self, remote: Remote) -> None:
-        wait = FIRST_POLL_SECONDS
-        told = None
-        while not self._patiently("poll", lambda: remote.results_ready, job=remote, expiring=True):
-            if remote.last_status != told:
-                told = remote.last_status
-                self._tell(Step.RUNNING if told == "running" else Step.ACCEPTED)
-            self.patience.pause(wait)
-            wait = min(wait * 1.5, self.patience.policy.longest_wait_seconds)
-
-    def _collect(self, results: Results) -> Delivery:
-        """Download until size and checksum, or two downloads, agree."""
-        try:
-            asset = results.asset
-            size, stated = int(asset["file:size"]), asset.get("file:checksum")
-        except (KeyError, TypeError, ValueError) as error:
-            raise self._failure(error, "read results") from None
-        policy = self.patience.policy
-        results.retry_options = {
-            "maximum_tries": policy.attempts,
-            "retry_after": (policy.first_wait_seconds, policy.longest_wait_seconds * 1.001, 2),
-        }
-        results.download_options = {
-            **results.download_options,
-            "observer": self._observer(size),
-            "chunk_size": CHUNK_BYTES,
-            "session": self.client.session,
-        }
-        before: set[str] = set()
-        for attempt in range(1, DOWNLOADS + 1):
-            self._tell(Step.DOWNLOADING, total=size)
-            self._download(results)
-            self._tell(Step.DOWNLOADING, done=size, total=size)
-            if stated is None:
-                return Delivery(size, None)
-            md5 = md5_of(self.target)
-            if agrees(self.target, md5, str(stated)):
-                return Delivery(size, confirmed=True)
-            text = f"the store states checksum {stated}, the file has MD5 {md5}"
-            if md5 in before and not self.known.promises_md5:
-                # An object store's tag is no MD5 when the file went up in parts.
-                LOGGER.info("%s: %s, twice the same; taken as it is", self.patience.where, text)
-                return Delivery(size, confirmed=False)
-            before.add(md5)
-            if attempt < DOWNLOADS:
-                LOGGER.warning("%s: %s; downloading again", self.patience.where, text)
-                self._tell(Step.RETRYING, text=text)
-                self.patience.pause(policy.wait(attempt))
-        raise _UnusableError(text)
-
-    def _download(self, results: Results) -> None:
-        attempts = self.patience.policy.attempts
-        try:
-            results.download(str(self.target))
-        except FetchError:
-            raise
-        except requests.RequestException as error:
-            raise self._failure(error, "download", attempts) from None
-        except (DownloadError, FileNotFoundError, AssertionError) as error:
-            # Size wrong, nothing delivered, or more on disk than announced.
-            found = self.target.stat().st_size if self.target.exists() else 0
-            raise _UnusableError(
-                f"{found} of {results.content_length} bytes came ({type(error).__name__})"
-            ) from None
-        except OSError as error:
-            raise FetchError(
-                "a download cannot be written",
-                str(self.target),
-                str(error),
-                "free some space, or choose another cache folder",
-            ) from None
-
-    def _observer(self, size: int) -> Callable[[], None]:
-        """Called by the client for every piece: the deadline holds in a trickle too."""
-
-        def observe() -> None:
-            self.patience.check()
-            done = self.target.stat().st_size if self.target.exists() else 0
-            self._tell(Step.DOWNLOADING, done=done, total=size)
-
-        return observe
-
-    def _patiently(
-        self,
-        doing: str,
-        call: Callable[[], Answer],
-        *,
-        job: Remote | None = None,
-        expiring: bool = False,
-    ) -> Answer:
-        """Call until it works, stops being worth it, or time is up."""
-        policy = self.patience.policy
-        failures = 0
+    def _known_job(self, note: JobNote, job: str) -> Remote | None:
         while True:
-            self.patience.check()
             try:
-                return call()
-            except Exception as error:  # noqa: BLE001  # the client raises many kinds
-                failures += 1
-                if job is not None and job.last_status in ENDED_BADLY:
-                    raise FetchError(
-                        f"the store ended the job as {job.last_status}",
-                        f"{self.patience.where}, job {job.request_id}",
-                        text_of(error, self.known),
-                        "read the store's reason; what it cannot serve needs other variables or"
-                        " times",
-                    ) from None
-                if expiring and status_of(error) == NOT_FOUND:
-                    raise _UnusableError(text_of(error, self.known)) from None
-                if failures == policy.attempts or not is_transient(error):
-                    raise self._failure(error, doing, failures) from None
-                wait = max(policy.wait(failures), retry_after(error))
-                text = f"{doing}: {text_of(error, self.known)}; next try in {wait:.0f} s"
-                LOGGER.warning("%s: %s", self.patience.where, text)
-                self._tell(Step.RETRYING, text=text)
+                return self.asker.ask_of_job("find job", self.client.job, job)
+            except SignError as met:
+                if met.sign is Sign.GONE and 0 <= note.age() < self.policy.replica_seconds:
+                    self.patience.pause(self.policy.first_poll_seconds)
+                    continue
+                if met.sign in (Sign.GONE, Sign.FOREIGN):
+                    self.notes.forget(self.request)
+                    return None
+                raise
+
+    def _adopted(self) -> Remote | None:
+        """A job at the store that was asked exactly this, and that nobody here waits for."""
+        wanted = _plain(self.request.body)
+        for job in self.asker.ask("list jobs", self.client.jobs_of, self.request.dataset):
+            if job in self.desk.board.jobs:
+                continue
+            try:
+                asked = self.asker.ask_of_job("read job", self.client.asked_by, job)
+                if _plain(asked) == wanted:
+                    return self.asker.ask_of_job("read job", self.client.job, job)
+            except SignError as met:
+                if met.sign not in (Sign.GONE, Sign.FOREIGN):
+                    raise
+        return None
+
+    def _submitted(self) -> Remote:
+        """A new job, when the queue has room for it.
+
+        Raises:
+            InsteadError: The request costs more than the store takes.
+        """
+        if (
+            text := tariffs.too_large(self.request, self.client, self.desk, self.known)
+        ) is not None:
+            self.seen[Sign.TOO_LARGE] += 1
+            error = self._failure(SignError(Sign.TOO_LARGE, text))
+            raise InsteadError(Instead.HALVES, error)
+        dataset, line = self.request.dataset, self.desk.line(self.request.dataset)
+        if time.monotonic() - line.counted_at > self.policy.longest_wait_seconds:
+            unfinished = self.asker.ask("list jobs", self.client.states, dataset)
+            line.others(len(unfinished.keys() - self.desk.board.jobs))
+        line.enter(self.request.digest, self.patience)
+        note = self.notes.intend(self.request, self.known.url)
+        while True:
+            process = self.asker.ask("read dataset", self.client.process, dataset)
+            try:
+                remote = self.asker.submit("submit", process.submit, dict(self.request.body))
+                break
+            except LostError as lost:
+                self.seen[lost.sign] += 1
+                if lost.sign is Sign.STRANGE and self.seen[lost.sign] > self.policy.attempts:
+                    raise SignError(lost.sign, lost.text) from None
+                if (adopted := self._adopted()) is not None:
+                    remote = adopted
+                    break
+        self._hold(note, remote)
+        self._tell(Step.SUBMITTED, text=f"job {remote.request_id}")
+        return remote
+
+    def _hold(self, note: JobNote, remote: Remote) -> None:
+        self.job = remote.request_id
+        self.note = self.notes.learn(note, self.job)
+        self.desk.board.add(self.job)
+
+    # Waiting and collecting
+
+    def _results_of(self, remote: Remote) -> Results:
+        """Wait until the job has ended; where its file is."""
+        line, wait, told = self.desk.line(self.request.dataset), 0.0, ""
+        while True:
+            self.patience.pause(wait)
+            wait = min(max(wait * 1.5, self.policy.first_poll_seconds), self._longest())
+            state = self._state(remote, wait / 2)
+            if state == "successful" or state in ENDED_BADLY:
+                break
+            if state not in ("accepted", "running"):
+                raise SignError(Sign.GONE, f"the job is {state}")
+            if state != told:
+                told = state
+                if state == "running":
+                    line.accepted(self.policy)
+                self._tell(Step.RUNNING if state == "running" else Step.ACCEPTED)
+        if state == "successful":
+            line.accepted(self.policy)
+            self.leave()
+        while True:
+            try:
+                return self.asker.ask_of_job("read results", self.client.results, remote)
+            except SignError as met:
+                if met.sign is not Sign.NOT_READY:
+                    raise
                 self.patience.pause(wait)
+
+    def _longest(self) -> float:
+        return self.policy.longest_wait_seconds
+
+    def _state(self, remote: Remote, fresh: float) -> str:
+        """Where the job stands: by one question for all jobs, or for it alone."""
+        job, board = remote.request_id, self.desk.board
+        listed = self.asker.ask("list jobs", board.state, job, self.client.states, fresh)
+        if listed is not None:
+            return listed
+        try:
+            return self.asker.ask_of_job("poll", lambda: remote.status)
+        except SignError as met:
+            young = self.note is not None and self.note.age() < self.policy.replica_seconds
+            if met.sign is Sign.NOT_READY or (met.sign is Sign.GONE and young):
+                return "accepted"
+            raise
+
+    def _collected(self, results: Results) -> Delivery:
+        try:
+            return collect.collected(
+                results,
+                self.target,
+                session=self.client.session,
+                known=self.known,
+                breaker=self.desk.breaker(results.location),
+                patience=self.patience,
+                tell=self._tell,
+            )
+        except collect.UnusableError as error:
+            raise SignError(Sign.GONE, str(error)) from None
+        except OSError as error:
+            raise SignError(Sign.DISK, f"{self.target}: {error}") from None
 
     def _tell(self, step: Step, *, done: int = 0, total: int = 0, text: str = "") -> None:
         self.watch(Progress(self.request, step, done, total, text))
 
-    def _failure(self, error: Exception, doing: str, tries: int = 1) -> FetchError:
-        return failure(error, self.known, f"{self.patience.where}, {doing}", tries=tries)
+
+def _plain(body: object) -> dict[str, list[str]]:
+    """A request for comparison: the store may turn numbers into text, and texts into lists."""
+    if not isinstance(body, dict):
+        return {}
+    return {
+        str(key): sorted(str(item) for item in (value if isinstance(value, list) else [value]))
+        for key, value in body.items()
+    }

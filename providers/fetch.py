@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import uuid
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -12,19 +13,33 @@ from itertools import islice
 from pathlib import Path
 
 from aurora_prep.providers import cds, http, marks, mars
-from aurora_prep.providers.cache import Cache, CachedFile
+from aurora_prep.providers.cache import Cache, CachedFile, joined
+from aurora_prep.providers.cds import InsteadError, tidy
 from aurora_prep.providers.credentials import Service
+from aurora_prep.providers.delivery import Delivery
 from aurora_prep.providers.indexed import client as indexed
+from aurora_prep.providers.job_notes import JobNotes
 from aurora_prep.providers.locks import locked
 from aurora_prep.providers.progress import Progress, Step, Watch, nobody
+from aurora_prep.providers.reactions import Instead
 from aurora_prep.providers.retry import Policy
-from aurora_prep.sources.spec import AuroraPrepError, FetchError, Request
+from aurora_prep.providers.splitting import as_grib, halves
+from aurora_prep.sources.spec import (
+    AuroraPrepError,
+    DamagedError,
+    FetchError,
+    IncompleteError,
+    LocalError,
+    NotAskedError,
+    Request,
+    Stops,
+)
+from aurora_prep.sources.spec import outcome as outcomes
 
 LOGGER = logging.getLogger(__name__)
 ROUNDS = 2
+STORES = ("cds", "ads")
 DOWNLOADS = {
-    "cds": cds.download,
-    "ads": cds.download,
     "mars": mars.download,
     "http": http.download,
     "index": indexed.download,
@@ -50,6 +65,8 @@ class Fetcher:
             fetched once more, since stores keep broken results too.
         watch: Called at every step, from the thread that makes it.
         policy: How long and how often to try.
+        run: Which run this belongs to: what one of its fetchers learns of a service, such
+            as a limit or a licence that is not accepted, all of them in a process know.
     """
 
     cache: Cache
@@ -58,6 +75,12 @@ class Fetcher:
     check: Callable[[Path], object] | None = None
     watch: Watch = nobody
     policy: Policy = field(default_factory=Policy)
+    run: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    @property
+    def notes(self) -> JobNotes:
+        """Where jobs are written down."""
+        return JobNotes(self.cache.root)
 
     def fetch(self, request: Request, *, stop: threading.Event | None = None) -> CachedFile:
         """The answer to a request, from the cache or from the service.
@@ -82,7 +105,7 @@ class Fetcher:
             raise
         except OSError as error:
             self.watch(Progress(request, Step.FAILED, text=str(error)))
-            raise FetchError(
+            raise LocalError(
                 "the cache cannot be read or written",
                 str(self.cache.root),
                 str(error),
@@ -132,19 +155,33 @@ class Fetcher:
             self.cache.discard(request)
             return None
         if found is not None:
+            if request.access in STORES and self.notes.exists(request):
+                tidy(request, self.service, self.notes, self.policy)
             self.watch(Progress(request, Step.CACHED, found.bytes, found.bytes))
         return found
 
     def _deliver(self, request: Request, stop: threading.Event) -> CachedFile:
-        """Fetch; once more where the first answer is refused."""
+        """Fetch; once more where the first answer is refused; in parts where it must be."""
+        if (how := self.cache.split_as(request)) is not None:
+            return self._in_parts(request, Instead(how), stop)
         for _ in range(ROUNDS):
-            outcome = self._attempt(request, stop)
+            try:
+                outcome = self._attempt(request, stop)
+            except InsteadError as other:
+                parts = parts_of(request, other.instead)
+                if not parts:
+                    raise other.error from None
+                self.watch(Progress(request, Step.RETRYING, text=f"asking {other.instead}"))
+                return self._in_parts(request, other.instead, stop)
             if isinstance(outcome, CachedFile):
                 return outcome
+            if isinstance(outcome, FetchError) and outcome.word in outcomes.ASK_AGAIN:
+                raise outcome
             problem, where, found, _fix = outcome.args
             LOGGER.warning("request %s: answer refused: %s: %s", request.digest, problem, found)
             self.watch(Progress(request, Step.RETRYING, text=problem))
-        raise FetchError(
+        kind = IncompleteError if isinstance(outcome, IncompleteError) else DamagedError
+        raise kind(
             f"the store's answer was refused {ROUNDS} times: {problem}",
             f"{request.dataset}, request {request.digest[:12]}, {where}",
             found,
@@ -152,28 +189,73 @@ class Fetcher:
             " leave the period out",
         )
 
+    def _in_parts(self, request: Request, how: Instead, stop: threading.Event) -> CachedFile:
+        """The answer as the answers to others, which the cache holds together.
+
+        Where some of them cannot be had for good, the rest is the answer of this run, and
+        a later one asks for them again.
+        """
+        parts = parts_of(request, how)
+        found, failed = [], []
+        for part in parts:
+            try:
+                found.append(self.fetch(part, stop=stop))
+            except FetchError as error:
+                if error.stops is not Stops.REQUEST or error.word in outcomes.ASK_AGAIN:
+                    raise
+                failed.append(error)
+        if not found:
+            raise failed[0]
+        for one in failed:
+            LOGGER.warning("a part of request %s is not there: %s", request.digest, one.args[0])
+        whole = joined(request.digest, found)
+        if not failed:
+            self.cache.join(request, str(how), parts)
+        self.watch(Progress(request, Step.STORED, whole.bytes, whole.bytes))
+        return whole
+
     def _attempt(self, request: Request, stop: threading.Event) -> CachedFile | AuroraPrepError:
         """Download and store, or say why the answer was refused."""
         temporary = self.cache.temporary(request)
         try:
-            delivery = DOWNLOADS[request.access](
-                request,
-                self.service,
-                temporary,
-                policy=self.policy,
-                watch=self.watch,
-                stop=stop,
-            )
+            delivery = self._download(request, temporary, stop)
             labels = {"store_checksum": VERDICT[delivery.confirmed]}
             try:
                 check = partial(self._checked, request=request)
                 found = self.cache.store(request, temporary, check=check, labels=labels)
             except AuroraPrepError as refusal:
+                delivery.settle()
                 return refusal
         finally:
             temporary.unlink(missing_ok=True)
+        delivery.settle()
         self.watch(Progress(request, Step.STORED, found.bytes, found.bytes))
         return found
+
+    def _download(self, request: Request, target: Path, stop: threading.Event) -> Delivery:
+        """Ask who answers requests of this access."""
+        service, policy, watch = self.service, self.policy, self.watch
+        if request.access not in STORES:
+            download = DOWNLOADS[request.access]
+            return download(request, service, target, policy=policy, watch=watch, stop=stop)
+        return cds.download(
+            request,
+            service,
+            target,
+            policy=policy,
+            watch=watch,
+            stop=stop,
+            notes=self.notes,
+            run=self.run,
+        )
+
+
+def parts_of(request: Request, how: Instead) -> tuple[Request, ...]:
+    """What is asked in the place of a request; nothing where it cannot be."""
+    if how is Instead.GRIB:
+        same = as_grib(request)
+        return () if same is None else (same,)
+    return halves(request) or ()
 
 
 def _until(stop: threading.Event) -> Callable[[float], None]:
@@ -181,7 +263,7 @@ def _until(stop: threading.Event) -> Callable[[float], None]:
 
     def waiting(seconds: float) -> None:
         if stop.wait(seconds):
-            raise FetchError(
+            raise NotAskedError(
                 "the request was given up",
                 "waiting for another process that fetches it",
                 "the run was stopped",

@@ -69,7 +69,9 @@ class SharedCache(Cache):
             self._publish(found)
             return found
         record = self._record(request.digest)
-        return None if record is None else described(record, self._folder(request))
+        if record is not None:
+            return described(record, self._folder(request))
+        return self.joined(request.digest, verify=verify)
 
     def store(
         self,

@@ -6,8 +6,7 @@ import re
 
 import requests
 
-from aurora_prep.providers.credentials import CdsService, Known
-from aurora_prep.sources.spec import CredentialsError, FetchError
+from aurora_prep.providers.credentials import Known
 
 TRANSIENT_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 UNAUTHORISED, FORBIDDEN, NOT_FOUND = 401, 403, 404
@@ -51,55 +50,8 @@ def text_of(error: Exception, known: Known) -> str:
     return f"{type(error).__name__}: {text[:MOST_CHARACTERS]}" if text else type(error).__name__
 
 
-def failure(error: Exception, known: CdsService, where: str, *, tries: int = 1) -> FetchError:
-    """The four-part error for what ended a request.
-
-    Args:
-        error: What the client raised.
-        known: Whose key must not show.
-        where: The request, and what was being done with it.
-        tries: How often it was tried.
-    """
-    found = text_of(error, known) + (f"; tries: {tries}" if tries > 1 else "")
-    status = status_of(error)
-    said = found.lower()
-    if status == FORBIDDEN and ("too large" in said or "cost limit" in said):
-        return FetchError(
-            "the store finds the request too large",
-            where,
-            found,
-            "lower max_fields of the collection in the source's file, and run again",
-        )
-    if status == UNAUTHORISED or (status == FORBIDDEN and "licen" not in said):
-        return CredentialsError(
-            "the store refused the key",
-            where,
-            found,
-            "copy your personal access token from the store's profile page to ~/.cdsapirc",
-        )
-    if status == FORBIDDEN:
-        links = [link for link in LINK.findall(found) if not link.startswith(known.url)]
-        place = links[-1].rstrip(".,;)") if links else "the data set's page on the store"
-        return FetchError(
-            "a licence has not been accepted",
-            where,
-            found,
-            f"log in, accept the licence at {place}, and run again",
-        )
-    if is_transient(error):
-        return FetchError(
-            "the store cannot be reached" if status is None else "the store is not available",
-            where,
-            found,
-            "check the address and the network, and run again: what has come is kept",
-        )
-    return FetchError(
-        "the store rejected the request"
-        if status is not None
-        else "the store gave an answer the client does not understand",
-        where,
-        found,
-        "compare the request with the form on the store's web site"
-        if status is not None
-        else "check that the address is that of a Climate Data Store's API",
-    )
+def link_of(error: Exception, known: Known) -> str:
+    """The last link that an answer gives, other than to the store's API; empty without one."""
+    url = getattr(known, "url", "")
+    links = [link for link in LINK.findall(text_of(error, known)) if not link.startswith(url)]
+    return links[-1].rstrip(".,;)") if links else ""

@@ -101,6 +101,7 @@ class Answers:
             limit_of(request.access).at_once,
             check=_Check(self.work.context.contents),
             watch=progress.watch,
+            run=self.work.context.job,
         )
 
     def _is_closed(self, request: Request) -> FetchError | None:

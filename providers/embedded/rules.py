@@ -14,7 +14,7 @@ from aurora_prep.providers.embedded.faults import Faults
 from aurora_prep.providers.embedded.jobs import ENDED, Queue
 from aurora_prep.providers.embedded.selection import RefusedError
 
-QUEUE_LIMIT = 0
+QUEUE_LIMIT = 2
 QUEUE_TEXT = (
     "Number queued requests for this dataset is temporarily limited. Please configure your"
     " scripts accordingly"

@@ -331,7 +331,7 @@ def test_a_rejected_job_was_accepted_first_and_has_no_link_to_results(start, sur
 
 
 def test_jobs_are_listed_in_pages_by_state_and_collection(start, surface, levels):
-    provider = start(queue_seconds=60)
+    provider = start(queue_seconds=60, faults={"queue_limit": 0})
     jobs = [submit(provider, *(surface if n % 2 else levels)).json()["jobID"] for n in range(7)]
     page = ask(provider, "jobs", limit=3).json()
     seen = [job["jobID"] for job in page["jobs"]]

@@ -99,8 +99,9 @@ def test_an_unreachable_provider(tmp_path: Path, command: Command) -> None:
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/api"
         recipe = written(surface_recipe(), tmp_path)
         done = command(
-            "run", str(recipe), "--cache", str(tmp_path / "c"), CDSAPI_URL=url, CDSAPI_KEY=KEY
-        )
+            "run", str(recipe), "--cache", str(tmp_path / "c"),
+            CDSAPI_URL=url, CDSAPI_KEY=KEY, AURORA_PREP_DEADLINE="1s",
+        )  # fmt: skip
     assert done.returncode == 2
     assert url.split("/api", maxsplit=1)[0] in refused(done.stderr)
     assert KEY not in done.stdout + done.stderr
