@@ -169,6 +169,17 @@ def test_winds_along_a_projected_grid_are_turned(grib, tmp_path):
     assert north == pytest.approx(-10 * np.sin(turn), abs=0.01)
 
 
+@pytest.mark.parametrize("lone", [U10, V10], ids=["10u", "10v"])
+def test_a_lone_component_along_a_projected_grid_is_refused(grib, tmp_path, capsys, lone):
+    keys = grib.lambert(20, 100e3, relative=True)
+    path = grib.write(tmp_path / "in.grib", [(keys, lone, np.full(400, 10.0))])
+    assert main(["regrid", str(path), str(tmp_path / "out.nc"), "--grid", "2"]) == 2
+    told = capsys.readouterr().err
+    assert "cannot be turned" in told
+    assert "both components" in told
+    assert [p.name for p in tmp_path.iterdir()] == ["in.grib"]
+
+
 def test_a_lone_component_that_points_east_is_moved(grib, tmp_path):
     keys = grib.lambert(20, 100e3, relative=False)
     path = grib.write(tmp_path / "in.grib", [(keys, U10, np.full(400, 10.0))])
@@ -273,7 +284,7 @@ def waves(grib, folder):
 
 
 def test_wave_directions_count_by_height_and_periods_follow_its_mask(grib, tmp_path):
-    waves(grib, tmp_path)
+    path = waves(grib, tmp_path)
     code, data = run(
         tmp_path, "5", source="era5_wave", variables=["swh", "mwd", "mwp"], method="conservative"
     )
@@ -284,6 +295,15 @@ def test_wave_directions_count_by_height_and_periods_follow_its_mask(grib, tmp_p
     np.testing.assert_array_equal(np.isnan(period), np.isnan(height))
     away = (direction[18, 2] + 180) % 360 - 180
     assert -5.0 < away < 2.0  # 16 times the energy comes from 355 degrees
+    assert (
+        main(
+            ["regrid", str(path), str(tmp_path / "o.nc"), "--grid", "5", "--method", "conservative"]
+        )
+        == 0
+    )
+    with xr.open_dataset(tmp_path / "o.nc") as moved:
+        for name in ("swh", "mwd", "mwp"):
+            assert moved[name].values.squeeze().tobytes() == data[name].values[0].tobytes()
 
 
 def test_nearest_copies_wave_directions(grib, tmp_path):
