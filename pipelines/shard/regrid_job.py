@@ -33,7 +33,7 @@ OTHER_VECTORS: Mapping[str, str] = MappingProxyType(
     {
         "200u": "200v", "u200": "v200", "ugrd": "vgrd", "10efg": "10nfg", "10si_u": "10si_v",
         "ewss": "nsss", "iews": "inss", "ust": "vst", "ocu": "ocv", "uoe": "von", "uo": "vo",
-        "ucurr": "vcurr", "siue": "sivn", "lgws": "mgws", "u_gust": "v_gust", "uas": "vas",
+        "ucurr": "vcurr", "siue": "sivn", "lgws": "mgws", "u_gust": "v_gust",
         "ua": "va", "u10n": "v10n", "utaua": "vtaua", "uice": "vice", "ustm": "vstm",
     }
 )  # fmt: skip
