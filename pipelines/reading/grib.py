@@ -31,6 +31,7 @@ from aurora_prep.pipelines.reading.grib_headers import (
 )
 from aurora_prep.pipelines.reading.grid_description import GridDescription
 from aurora_prep.sources.spec import HOUR, DecodeError
+from aurora_prep.sources.spec.wmo import WIND_COMPONENTS, wind_at
 
 SURFACES = frozenset(
     {"surface", "heightAboveGround", "meanSea", "entireAtmosphere", "depthBelowLandLayer"}
@@ -223,8 +224,13 @@ def _field(handle: int, file: str, ranges: tuple[int, ...], grid: int, known: _K
         level, kind = (int(value), PRESSURE) if value == int(value) else (None, f"{value} hPa")
     elif kind in SURFACES:
         kind = SURFACE
-    if param not in known.units:
-        known.units[param] = ec.codes_get_string(handle, "units")
+    units = known.units.get(param)
+    if units is None:
+        units = known.units[param] = ec.codes_get_string(handle, "units")
+    if kind == SURFACE and param in WIND_COMPONENTS:
+        metres = ec.codes_get_double(handle, "level")
+        declared = wind_at(param, metres)
+        param, kind = (declared, kind) if declared else (param, f"{metres} m above ground")
     headers = headers_of(handle)
     start, end = interval_of(handle, headers)
     init = _moment(ec.codes_get_long(handle, "dataDate"), ec.codes_get_long(handle, "dataTime"))
@@ -235,7 +241,7 @@ def _field(handle: int, file: str, ranges: tuple[int, ...], grid: int, known: _K
         ranges=ranges,
         param=param,
         name=ec.codes_get_string(handle, "shortName"),
-        units=known.units[param],
+        units=units,
         level_kind=kind,
         level=level,
         init_time=valid if analysis else init,

@@ -18,6 +18,7 @@ from aurora_prep.sources.spec import (
     Variable,
     orient,
 )
+from aurora_prep.sources.spec.wmo import CONVERSIONS
 
 # Each spelling of a dimensionless unit seen in a provider's file.
 DIMENSIONLESS = frozenset(
@@ -161,6 +162,9 @@ def _factor(units: str, native: Native, where: str) -> float:
     ours, found, declared = native.variable.units, canonical(units), canonical(native.units)
     if found == canonical(ours):
         return 1.0
+    # Never by name alone: units and number change together, and both are written in the file.
+    if found == CONVERSIONS.get(native.variable.param, ("", 1.0))[0]:
+        return CONVERSIONS[native.variable.param][1]
     if found != declared or (found, ours) not in FACTOR:
         raise HarmoniseError(
             "the file's units differ from the declaration",

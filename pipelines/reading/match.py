@@ -37,6 +37,8 @@ Place = tuple[str, int | None]
 Key = tuple[Place, Moment]
 FINAL, PRELIMINARY = "1", "5"  # expver of ERA5 and of ERA5T
 STATIC: Moment = (NO_TIME, timedelta(0), None)
+from aurora_prep.sources.spec.wmo import number_of
+
 ANY = Choice()
 SAME_EDGE = 1e-3  # degrees
 
@@ -259,6 +261,7 @@ class _Matcher:
         on_levels = ref.level_kind == PRESSURE
         native = (
             self.by_param.get((ref.param, on_levels))
+            or self.by_param.get((number_of(ref.param), on_levels))
             if ref.param
             else self.by_name.get((ref.name, on_levels))
         )
