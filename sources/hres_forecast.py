@@ -69,7 +69,8 @@ SOURCE = Source(
     notes=("Aurora was pretrained on 2016 to 2020.",),
     quirks=(
         Quirk(
-            what="a few points of geopotential at 850 hPa are missing in copies on public buckets",
+            what="a few points of geopotential at 850 hPa are missing in copies on public buckets:"
+            " such frames are rejected, unless the recipe says fill_holes: 50",
             known_from="weatherbenchX issue 187",
             variables=("z",),
         ),

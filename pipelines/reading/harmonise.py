@@ -139,9 +139,16 @@ def check_values(
         where: The place to name in errors.
 
     Raises:
-        HarmoniseError: A value lies outside, or is missing where none may be.
+        HarmoniseError: A value lies outside, is missing where none may be, or all are.
     """
     low, high = variable.plausible
+    if missing and minimum != minimum:  # noqa: PLR0124  # NaN: no point has a value
+        raise HarmoniseError(
+            "the field has no value at any point",
+            where,
+            f"{missing} missing values",
+            "fetch the file again; leave the frame out if the provider has no better",
+        )
     if missing and not variable.may_be_missing:
         raise HarmoniseError(
             "the field has missing values where none may be",

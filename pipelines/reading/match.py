@@ -31,13 +31,13 @@ from aurora_prep.pipelines.reading.formulas import compute
 from aurora_prep.pipelines.reading.grid_description import GridDescription
 from aurora_prep.pipelines.reading.product import Choice, off_hour, strange
 from aurora_prep.sources.spec import DecodeError, Kind, Native, Product, Source
+from aurora_prep.sources.spec.wmo import number_of
 
 Moment = tuple[datetime, timedelta, int | None]
 Place = tuple[str, int | None]
 Key = tuple[Place, Moment]
 FINAL, PRELIMINARY = "1", "5"  # expver of ERA5 and of ERA5T
 STATIC: Moment = (NO_TIME, timedelta(0), None)
-from aurora_prep.sources.spec.wmo import number_of
 
 ANY = Choice()
 SAME_EDGE = 1e-3  # degrees
@@ -58,6 +58,7 @@ class Holdings:
         off_hours: Fields at no whole hour, which no frame can have.
         products: What the headers of the fields say, each once.
         synthetic: Whether the embedded provider made any of it.
+        reasons: Why nothing is there of a time, where that is known.
     """
 
     fields: Mapping[Key, FieldRef]
@@ -67,6 +68,7 @@ class Holdings:
     off_hours: tuple[str, ...] = ()
     products: tuple[Headers, ...] = ()
     synthetic: bool = False
+    reasons: Mapping[Moment, str] = field(default_factory=dict)
 
     def grid_of(self, ref: FieldRef) -> GridDescription:
         """The grid a field lies on, as its file describes it."""

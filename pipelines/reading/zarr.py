@@ -19,6 +19,7 @@ from aurora_prep.pipelines.reading.fields import NO_TIME, PRESSURE, SURFACE, Zar
 from aurora_prep.pipelines.reading.grid_description import GridDescription
 from aurora_prep.providers.zarr_store import Axis, OpenStore, StoreArray, open_store
 from aurora_prep.sources.spec import DecodeError, Kind, Native, Source, Zarr
+from aurora_prep.sources.spec.outcome import NOT_YET
 
 ROLES = {
     "latitude": ("latitude", "lat"),
@@ -38,6 +39,8 @@ FIRST_DAY, LAST_DAY, LAST_PRELIMINARY_DAY = (
 )  # fmt: skip
 FINAL, PRELIMINARY = "0001", "0005"
 DAY = timedelta(days=1)
+# The store's pipeline fails at times while its attributes move on: the last days are not taken.
+UNSAFE_DAYS = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +50,14 @@ class Span:
     Attributes:
         first: First time.
         final: First time that is preliminary.
-        end: First time that it has not.
+        end: First time that is not taken: some days before the store ends, where it says so.
+        said: First time that it has not, by its own word.
     """
 
     first: datetime | None
     final: datetime | None
     end: datetime | None
+    said: datetime | None = None
 
     @classmethod
     def of(cls, attributes: Mapping[str, Any]) -> Span:
@@ -62,7 +67,18 @@ class Span:
             for key in (FIRST_DAY, LAST_DAY, LAST_PRELIMINARY_DAY)
         )
         end = max(filter(None, (final, last)), default=None)
-        return cls(first, final and final + DAY, end and end + DAY)
+        said = end and end + DAY
+        return cls(first, final and final + DAY, said and said - UNSAFE_DAYS * DAY, said)
+
+    def why_not(self, time: datetime) -> str | None:
+        """Why there are no values of a time that may come; ``None`` where they are there."""
+        if self.end is None or self.said is None or time < self.end:
+            return None
+        last = self.said - DAY
+        return (
+            f"{NOT_YET}: the store says that it ends {last:%Y-%m-%d}; its last {UNSAFE_DAYS} days"
+            " are not taken, since they are empty at times"
+        )
 
     def holds(self, time: datetime) -> bool:
         """Whether there are values of a time."""

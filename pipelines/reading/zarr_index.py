@@ -72,6 +72,12 @@ class ZarrReader:
         """The grid of all fields of the store."""
         return shelf_of(place, self.source).grid
 
+    def reasons(self, place: str) -> dict[Moment, str]:
+        """Why a store has nothing of a wanted time, where that is known."""
+        span = shelf_of(place, self.source).span
+        why = {m: span.why_not(m[0]) for m in self.wanted.moments if m != STATIC}
+        return {moment: reason for moment, reason in why.items() if reason}
+
     def found(self, place: str) -> dict[tuple[Place, Moment], ZarrField]:
         """The wanted fields that a store has, announced to it in the order of their reading."""
         shelf = shelf_of(place, self.source)
@@ -94,7 +100,8 @@ def holdings_in_store(text: str, source: Source, wanted: Wanted) -> Holdings:
         DecodeError: Its axes cannot be understood.
     """
     reader = ZarrReader(source, wanted)
-    return Holdings(reader.found(text), {text: (reader.grid(text),)}, ())
+    reasons = reader.reasons(text)
+    return Holdings(reader.found(text), {text: (reader.grid(text),)}, (), reasons=reasons)
 
 
 def _field(shelf: Shelf, source: Source, place: Place, moment: Moment) -> ZarrField | None:

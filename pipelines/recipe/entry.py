@@ -34,6 +34,8 @@ METHODS = (
 )  # fmt: skip
 DATA_FORMATS = ("grib", "netcdf")
 WINDS = ("vectors", "components")
+# More than some hundreds of points are no holes but a damaged field.
+MOST_HOLES = 1_000
 MOST_LEAD_TIMES = 20_000
 # What a recipe may say of a product that is not the source's.
 PRODUCT_WORDS = ("title", "licence", "attribution")
@@ -69,6 +71,8 @@ class SourceRecipe:
             ``None`` for any.
         accept_product: Whether fields of another product than the source's are taken from
             the user's own files.
+        fill_holes: Most points without a value of one field that are filled from their
+            neighbours; of a field with more of them the frame is rejected.
         title: What that other product is called; empty to take it from its headers.
         licence: The licence it comes under.
         attribution: Sentence to carry with anything made of it.
@@ -93,6 +97,7 @@ class SourceRecipe:
     data_format: str = "grib"
     area: tuple[float, float, float, float] | None = None
     accept_product: bool = False
+    fill_holes: int = 0
     title: str = ""
     licence: str = ""
     attribution: str = ""
@@ -117,7 +122,7 @@ def read_entry(entry: Any, where: str, *, winds: str = WINDS[0]) -> SourceRecipe
     keys = (
         "source", "access", "period", "lead_time", "members", "grid", "method", "variables",
         "extra_variables", "levels", "path", "statics", "with", "data_format", "area",
-        "accept_product", *PRODUCT_WORDS, "winds",
+        "accept_product", "fill_holes", *PRODUCT_WORDS, "winds",
     )  # fmt: skip
     body = mapping(entry, keys, where, needed=("source", "grid"))
     where = f"{where} ({body['source']})"
@@ -159,6 +164,7 @@ def read_entry(entry: Any, where: str, *, winds: str = WINDS[0]) -> SourceRecipe
         data_format=choice(body.get("data_format", "grib"), DATA_FORMATS, f"{where}, data_format"),
         area=_area(body.get("area"), f"{where}, area"),
         accept_product=is_any_product,
+        fill_holes=_holes(body.get("fill_holes", 0), f"{where}, fill_holes"),
         **{word: str(body.get(word) or "") for word in PRODUCT_WORDS},
         winds=choice(body.get("winds", winds), WINDS, f"{where}, winds"),
     )
@@ -177,6 +183,14 @@ def _check_own(
             problem = f"{key} goes with accept_product"
             fix = f"drop {key}: the source has its own, or add accept_product: true"
             raise wrong(problem, where, body[key], fix)
+
+
+def _holes(value: Any, where: str) -> int:
+    """Points of a field that may be filled."""
+    if type(value) is not int or not 0 <= value <= MOST_HOLES:
+        fix = f"write a whole number of points up to {MOST_HOLES:,}; 0 fills none"
+        raise wrong("fill_holes is no number of points", where, value, fix)
+    return value
 
 
 def _area(value: Any, where: str) -> tuple[float, float, float, float] | None:

@@ -26,6 +26,7 @@ from aurora_prep.pipelines.shard.groups import (
     moved_waves,
     moved_wind,
 )
+from aurora_prep.pipelines.shard.holes import fill_holes
 from aurora_prep.pipelines.shard.missing import moment_of
 from aurora_prep.pipelines.shard.regrid import Regrid, in_order
 from aurora_prep.regridding import Geometry
@@ -121,12 +122,16 @@ class FieldWork:
         plan: The plan of the source.
         held: What the files hold.
         context: Where the run works.
+
+    Attributes:
+        filled: How many holes of a field were filled, of those that had any.
     """
 
     def __init__(self, plan: SourcePlan, held: Holdings, context: RunContext) -> None:
         self.plan, self.held, self.context = plan, held, context
         self.regrid = Regrid(plan.grid, context.weights)
         self.placements: dict[tuple[str, int], Placement] = {}
+        self.filled: dict[Job, int] = {}
 
     def groups(
         self, variables: Sequence[Variable], frames: Sequence[FrameKey | None]
@@ -245,6 +250,7 @@ class FieldWork:
         native = self.plan.source.native(variable.path)
         placement = self._placement(ref)
         field = harmonise(decode(ref), ref.units, native, placement, where)
+        field = self._without_holes(job, field, placement)
         if placement.grid == self.plan.grid:
             return _Read(variable, field, self.plan.grid, along=False, where=where)
         check_read(variable, field, None, where)
@@ -253,6 +259,16 @@ class FieldWork:
         field = in_order(field, placement, description)
         along = not isinstance(source, Grid) and is_along_axes(description, source)
         return _Read(variable, field, source, along=along, where=where)
+
+    def _without_holes(self, job: Job, field: Field, placement: Placement) -> Field:
+        """The field with its holes filled, where the recipe asks for that and it may be done."""
+        most = self.plan.recipe.fill_holes
+        if not most or job.variable.may_be_missing or placement.grid is None:
+            return field
+        field, points = fill_holes(field, most, is_global=placement.grid.is_global)
+        if points:
+            self.filled[job] = points
+        return field
 
     def _ref(self, job: Job) -> FieldRef:
         return self.held.fields[(job.variable.path, job.level), self._moment(job)]

@@ -102,6 +102,6 @@ def _lacking(
     if not lacking:
         return None
     if lacked == expected:
-        return "no field of this time is in the files"
+        return held.reasons.get(moment) or "no field of this time is in the files"
     named = (f"{p} at {levels} hPa" if levels else p for p, levels in lacking.items())
     return f"not in the files: {'; '.join(named)}"

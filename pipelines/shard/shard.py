@@ -47,6 +47,7 @@ class BegunShard:
         context: Where the run works.
         held: What the files hold.
         refused: Frames left out, with status and reason.
+        filled: Fields of frames in which holes were filled, in words.
         objects: Objects under way.
         details: A record of every field.
         statistics: Statistics of the fields that enter them.
@@ -65,6 +66,12 @@ class BegunShard:
     statistics: ShardStatistics = field(default_factory=ShardStatistics)
     absences: tuple[Absence, ...] = ()
     own_pools: Pools | None = None
+    filled: Mapping[FrameKey, Sequence[str]] = field(default_factory=dict)
+
+    def _noted(self, frame: FrameKey) -> tuple[Status, str | None]:
+        """A frame that is written, with the holes of its fields that were filled."""
+        fields = self.filled.get(frame)
+        return Status.WRITTEN, f"holes filled: {'; '.join(fields)}" if fields else None
 
     def publish(self) -> Part | None:
         """Wait until every object is durable, then publish the shard's part.
@@ -87,7 +94,7 @@ class BegunShard:
                 self.plan,
                 self.task,
                 frame,
-                self.refused.get(frame),
+                self.refused.get(frame) or self._noted(frame),
                 self.held,
                 self.inputs,
                 self.context,
@@ -174,6 +181,7 @@ def begin_shard(
         details=tuple(details),
         statistics=statistics,
         own_pools=own_pools,
+        filled=worker.filled,
     )
 
 
@@ -181,14 +189,14 @@ def _frame_record(
     plan: SourcePlan,
     task: ShardTask,
     frame: FrameKey,
-    outcome: tuple[Status, str] | None,
+    outcome: tuple[Status, str | None],
     held: Holdings,
     inputs: tuple[Input, ...],
     context: RunContext,
 ) -> FrameRecord:
     moment = moment_of(frame)
     refs = [ref for (_, at), ref in held.fields.items() if at == moment]
-    status, reason = outcome or (Status.WRITTEN, None)
+    status, reason = outcome
     used = {ref.file for ref in refs}
     digests = sorted(
         {i.request_digest for i in inputs if isinstance(i, Fetched) and i.path in used}

@@ -83,6 +83,20 @@ class ShardWorker:
         """Frames that are not refused."""
         return tuple(frame for frame in self.frames if frame not in self.refused)
 
+    @property
+    def filled(self) -> dict[FrameKey, list[str]]:
+        """Fields in which holes were filled, in words, in the order of the plan."""
+        found: dict[FrameKey, list[str]] = {}
+        for variable in self._variables:
+            for frame in self.kept:
+                for level in self.plan.levels_of(variable):
+                    points = self.work.filled.get(Job(variable, frame, level))
+                    if points:
+                        at = "" if level is None else f" at {level} hPa"
+                        text = f"{variable.path}{at}: {points} points"
+                        found.setdefault(frame, []).append(text)
+        return found
+
     def run(self) -> tuple[list[DetailRecord], ShardStatistics]:
         """Do every field; start writing each variable when its last field is done.
 

@@ -12,6 +12,7 @@ ALWAYS = -1
 
 FAULTS: Mapping[str, str] = MappingProxyType(
     {
+        "attribute_ahead": "a public Zarr store that grows says that it ends ten days later",
         "asset_gone": "the file has expired although its results are still listed: 404",
         "bad_gateway": "the front end answers 502 with an HTML page",
         "busy": "the service answers 503",
@@ -44,6 +45,7 @@ FAULTS: Mapping[str, str] = MappingProxyType(
         "missing_chunk": "one chunk of a public Zarr store is not there",
         "missing_message": "one GRIB message is left out",
         "moved_host": "the first host of a tree answers 404 to everything",
+        "nan_chunk": "one chunk of a public Zarr store is there and has no value at any point",
         "nan_points": "one chunk of geopotential in a public Zarr store has points without a value",
         "no_data": "the job ends as failed: the archive holds nothing of it",
         "no_file": "a file is not there although its index is: 404",

@@ -26,6 +26,8 @@ DAY = timedelta(days=1)
 MINUTE = timedelta(minutes=1)
 # How long after the last final day there are preliminary ones, in a store that grows.
 PRELIMINARY = timedelta(days=92)
+# How far the attributes of a store may run ahead of what it holds.
+AHEAD = timedelta(days=10)
 HORIZONTAL = ("latitude", "longitude")
 
 
@@ -115,6 +117,16 @@ class VirtualStore:
             name: json.dumps(document, indent=4).encode()
             for name, document in {**documents, ".zmetadata": whole}.items()
         }
+
+    def ahead(self, document: bytes) -> bytes:
+        """A description of the store that says it ends later than it does."""
+        for key in ("valid_time_stop", "valid_time_stop_era5t"):
+            if key in self._attributes():
+                said = self._attributes()[key]
+                document = document.replace(
+                    f'"{key}": "{said}"'.encode(), f'"{key}": "{_later(said)}"'.encode()
+                )
+        return document
 
     def find(self, name: str) -> Callable[[], bytes] | None:
         """What makes an object; ``None`` where there is none of this name."""
@@ -225,6 +237,10 @@ class VirtualStore:
                 "valid_time_stop_era5t": f"{self.end:%Y-%m-%d}",
             }
         return said
+
+
+def _later(text: str) -> str:
+    return f"{datetime.fromisoformat(text) + AHEAD:%Y-%m-%d}"
 
 
 def valid_of_member(valid_time: datetime, member: int | None) -> datetime:

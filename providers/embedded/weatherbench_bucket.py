@@ -23,6 +23,7 @@ NAN_EVERY = 1009  # one point in so many is missing where the fault strikes
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 MISSING, CORRUPT, NAN = "missing_chunk", "corrupt_chunk", "nan_points"
+EMPTY = "nan_chunk"
 
 
 class VirtualBucket(ReadOnly):
@@ -30,8 +31,9 @@ class VirtualBucket(ReadOnly):
 
     Args:
         stores: Virtual stores by their paths in the bucket.
-        faults: Of the embedded provider: ``missing_chunk``, ``corrupt_chunk``
-            and ``nan_points`` strike chunks of variables as they are first read.
+        faults: Of the embedded provider: ``missing_chunk``, ``corrupt_chunk``,
+            ``nan_chunk`` and ``nan_points`` strike chunks of variables as they are
+            first read, ``attribute_ahead`` the description of a store.
         spoilt: The fault of single objects, by name.
         kept: Bytes of objects to keep.
     """
@@ -104,6 +106,8 @@ class VirtualBucket(ReadOnly):
             if make is None:
                 return None
             array = store.arrays.get(inside.partition("/")[0])
+            if inside in (".zattrs", ".zmetadata") and self._faults.take("attribute_ahead"):
+                return store.ahead(make())
             if inside in store.metadata or array is None or array.native is None:
                 return make()
             fault = self._fault(name, array.native.variable.path)
@@ -114,7 +118,7 @@ class VirtualBucket(ReadOnly):
         """The fault that strikes a chunk, if one does, and from then on whenever it is read."""
         with self._lock:
             if name not in self._spoilt:
-                possible = (MISSING, CORRUPT, *((NAN,) if path == "atmospheric/z" else ()))
+                possible = (MISSING, CORRUPT, EMPTY, *((NAN,) if path == "atmospheric/z" else ()))
                 struck = [fault for fault in possible if self._faults.take(fault)]
                 self._spoilt |= {name: struck[0]} if struck else {}
             return self._spoilt.get(name)
@@ -144,8 +148,8 @@ def _all(path: str, store: VirtualStore) -> Iterator[str]:
 def _spoil(content: bytes, fault: str | None) -> bytes:
     if fault == CORRUPT:
         return content[: len(content) // 2]
-    if fault == NAN:
+    if fault in (NAN, EMPTY):
         values = np.frombuffer(Blosc().decode(content), np.float32).copy()
-        values[::NAN_EVERY] = np.nan
+        values[:: NAN_EVERY if fault == NAN else 1] = np.nan
         return bytes(Blosc(cname="lz4", clevel=5, shuffle=Blosc.SHUFFLE).encode(values))
     return content

@@ -27,9 +27,7 @@ ALTERNATES: Mapping[int, tuple[int, tuple[str, float]]] = MappingProxyType(
     }
 )
 # By the number of ours: what it may be written in beside our units, and the factor to those.
-CONVERSIONS: Mapping[int, tuple[str, float]] = MappingProxyType(
-    {ours: how for ours, how in ALTERNATES.values()}
-)
+CONVERSIONS: Mapping[int, tuple[str, float]] = MappingProxyType(dict(ALTERNATES.values()))
 # u and v at a height in metres, and the numbers of the same winds as fields of their own.
 WINDS: Mapping[tuple[int, int], int] = MappingProxyType(
     {(131, 10): 165, (132, 10): 166, (131, 100): 228246, (132, 100): 228247}

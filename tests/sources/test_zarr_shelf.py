@@ -147,7 +147,7 @@ def test_versions_follow_what_the_store_says_of_itself(shelf):
         "era5",
         {"2m_temperature": _numbered(("time",), {"time": 16})},
         {"time": _times(16)},
-        {"valid_time_stop": "2020-01-01", "valid_time_stop_era5t": "2020-01-02"},
+        {"valid_time_stop": "2020-01-01", "valid_time_stop_era5t": "2020-01-09"},
     )
     native = sources.load("era5").native("surface/2t")
     label = {

@@ -1,6 +1,7 @@
 """Sources read from public buckets: the embedded one, gcsfs, shards, and the analytic truth."""
 
 import functools
+import re
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -258,12 +259,63 @@ def test_points_without_a_value_reject_the_frame(prepare, faulty):
 
 
 def test_what_the_hourly_store_has_not_got_yet_is_missing(prepare):
-    """Its axis goes on to 2050; what it says of itself does not."""
-    period = {"start": "2026-09-30T22", "end": "2026-10-01T01", "step": "1h"}
+    """Its axis goes on to 2050, and what it says of itself runs ahead: a week less is taken."""
+    period = {"start": "2026-09-23T22", "end": "2026-09-24T01", "step": "1h"}
     prepared = prepare("era5", embedded=True, **{**DAY, "period": period})
     rows = {row["valid_time"]: row for row in prepared.rows()}
     assert [rows[time]["status"] for time in sorted(rows)] == ["written"] * 2 + ["missing"] * 2
     assert {row["product_version"] for row in prepared.rows(status="written")} == {"0005"}
+    for row in prepared.rows(status="missing"):
+        assert row["reason"].startswith("not_yet: the store says that it ends 2026-09-30")
+
+
+def test_attributes_that_run_ahead_of_the_store_cost_no_frame_of_nan(prepare, faulty):
+    """Ten days too late: what lies beyond a week of that is missing by its chunk, not NaN."""
+    faulty(attribute_ahead=-1)
+    period = {"start": "2026-09-30T22", "end": "2026-10-04T01", "step": "25h"}
+    prepared = prepare("era5", embedded=True, **{**DAY, "period": period})
+    rows = sorted(prepared.rows(), key=lambda row: row["valid_time"])
+    assert [row["status"] for row in rows] == ["written"] + ["missing"] * 3
+    assert "a chunk is not in the Zarr store" in rows[1]["reason"]
+    assert rows[3]["reason"].startswith("not_yet: ")
+
+
+@pytest.mark.parametrize("path", ["surface/2t", "surface/ci"])
+def test_a_chunk_without_any_value_rejects_the_frame(prepare, faulty, path):
+    """Of sea ice too, which may be missing over land but not everywhere."""
+    faulty(nan_chunk=1)
+    period = {"start": "2020-01-01T01", "end": "2020-01-01T02", "step": "1h"}
+    prepared = prepare("era5", embedded=True, **{**DAY, "period": period, "variables": [path]})
+    (absent,) = prepared.rows(status="rejected")
+    assert "the field has no value at any point" in absent["reason"]
+    assert len(prepared.rows(status="written")) == 1
+
+
+def test_holes_are_filled_only_where_the_recipe_says_so(prepare, faulty):
+    """One point in 1,009 of a chunk: 1,029 of the field at one level."""
+    entry = {**DAY, "variables": ["atmospheric/z"], "levels": [850], "grid": "0.25"}
+    faulty(nan_points=1)
+    few = prepare("hres_t0", embedded=True, **entry, fill_holes=100)
+    assert len(few.rows(status="rejected")) == 1
+
+
+def test_filled_holes_are_the_mean_of_their_neighbours_and_recorded(prepare, monkeypatch, faulty):
+    monkeypatch.setattr("aurora_prep.providers.embedded.weatherbench_bucket.NAN_EVERY", 100_003)
+    faulty(nan_points=1)
+    entry = {**DAY, "variables": ["atmospheric/z"], "levels": [850], "fill_holes": 50}
+    prepared = prepare("hres_t0", embedded=True, **entry)
+    assert prepared.outcome.absent == 0
+    (noted,) = [row for row in prepared.rows() if row["reason"]]
+    assert re.fullmatch(r"holes filled: atmospheric/z at 850 hPa: \d+ points", noted["reason"])
+    stored = prepared.frames["z"].sel(time=noted["valid_time"], level=850).to_numpy()
+    grid = Grid.regular("0.25")
+    variable = sources.load("hres_t0").native("atmospheric/z").variable
+    wanted = truth(variable, 850, noted["valid_time"], grid.latitude, grid.longitude)
+    wanted = wanted.astype(np.float32)
+    differing = stored != wanted
+    assert 0 < differing.sum() <= 50
+    assert np.abs(stored - wanted).max() < 1e-3 * np.ptp(wanted)
+    assert not np.isnan(stored).any()
 
 
 def test_trouble_on_the_way_changes_nothing(prepare, monkeypatch):
