@@ -1,4 +1,4 @@
-"""Which frames may meet: pairs one step apart, and splits that must stay apart."""
+"""Which frames may be compared: pairs one step apart, within one split."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Who we are to a tree of files: nobody, unless the user says otherwise."""
+"""Credentials for a tree of files: none, unless the user gives some."""
 
 from __future__ import annotations
 

@@ -172,7 +172,7 @@ class _Asking:
         return reaction.again == UNCOUNTED or self.tries[reaction.problem] <= reaction.again
 
     def _is_short(self) -> bool:
-        """Whether the answer lacks fields that may come when it is asked for once more."""
+        """Whether fields are missing from the answer that a second request may bring."""
         asked = self.asked
         wanted = len(asked.times) * len(asked.lead_times) * len(asked.fields)
         came = message_count(self.target)

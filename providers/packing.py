@@ -76,7 +76,7 @@ def is_packed(attributes: Mapping[str, Any]) -> bool:
 
 
 def _sentinels(value: Any, dtype: np.dtype[Any], key: str, *, wraps: bool) -> list[Any]:
-    """What stands for missing, in the type of the stored numbers.
+    """The value that marks a missing point, in the type of the stored numbers.
 
     Args:
         value: The attribute: a number, several, or text.

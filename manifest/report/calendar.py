@@ -12,7 +12,7 @@ CELLS = {Layout.HOURS: (16.0, 16.0), Layout.DAYS: (17.0, 16.0), Layout.YEARS: (2
 
 BETWEEN = 2.0
 SEPARATE = 8.0
-"""Cells at least so wide are drawn apart."""
+"""Cells of at least this width are drawn separately."""
 
 LEFT, LINE = 62.0, 17.0
 ROOM = 48.0
@@ -98,7 +98,7 @@ def _heads(heads: Iterable[tuple[int, str]], wide: float, base: float) -> list[M
 
 
 def _cell(cell: Cell, y: float, wide: float, high: float, *, titled: bool) -> Markup:
-    """Stretches that are alike: apart from each other where there is room, else as one box."""
+    """Runs of equal cells: separate boxes where there is room, else one box."""
     css = CLASSES[cell.count.state]
     title = None
     if titled:

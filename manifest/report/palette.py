@@ -1,4 +1,4 @@
-"""Colours: maps of values that stay apart for colour-blind eyes and in grey, made in OKLab.
+"""Colour maps that colour-blind readers can follow, and that work in grey; made in OKLab.
 
 Anchors are ours. Lightness runs one way through a sequential map, and to both sides of a
 diverging one; blue and orange are the pair that every common deficiency keeps apart.

@@ -14,7 +14,7 @@ NONE = tag("span", "\N{EN DASH}", class_="none", title="none")
 
 
 def count(value: int | None) -> Markup:
-    """A whole number with its thousands set apart."""
+    """A whole number with its thousands separated."""
     return NONE if value is None else tag("data", f"{value:,}", value=value)
 
 

@@ -1,4 +1,4 @@
-"""Memory that is used again once nobody holds it: fresh pages cost as much as decoding."""
+"""Arrays whose memory is used again when they are released: fresh pages cost as much as decoding."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ def static_as_aurora(fields: Mapping[str, Field], names: Iterable[str] | None) -
 
 
 def lacking(path: str, own: Iterable[str]) -> ManifestError:
-    """The error for a field that Aurora needs and a sample lacks."""
+    """The error for a field that Aurora needs and that is missing from a sample."""
     return ManifestError(
         "the samples lack a field that the model takes",
         path,

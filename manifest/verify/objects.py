@@ -180,7 +180,7 @@ class Stores:
                 self._ledger.add(Kind.METADATA, path, found, RESTORE)
 
     def _find_strays(self, arrays: list[tuple[str, str]]) -> None:
-        """Files beside the shards, and whole stores, that nobody knows."""
+        """Report files beside the shards, and whole stores, that no part names."""
         url, known = self._ledger.url, self._ledger.index["metadata"]
         for store in stores_of(url):
             if not any(path.startswith(f"{store}/") for path in known):
@@ -195,7 +195,7 @@ class Stores:
                         self._ledger.add(Kind.ORPHAN, path, "a file that no part knows", LEFT_OVER)
 
     def _check_static(self, arrays: list[tuple[str, str]]) -> None:
-        """Every array of a store that no frame speaks of has its object."""
+        """Report arrays of static stores that no object was written for."""
         known = self._ledger.index["metadata"]
         framed = {store for (store,) in self._ledger.ask("SELECT DISTINCT store FROM framed")}
         for path in known:

@@ -81,6 +81,6 @@ class Verification:
 
     @property
     def orphans(self) -> tuple[str, ...]:
-        """Paths that nobody knows, relative to the dataset, sorted."""
+        """Paths of files that no part and no table names, relative to the dataset, sorted."""
         found = (problem for problem in self.problems if problem.kind is Kind.ORPHAN)
         return tuple(sorted({problem.where for problem in found}))

@@ -253,7 +253,7 @@ class Ledger:
             self.add(Kind.MANIFEST, layout.table(name), found, REBUILD)
 
     def _check_plan(self) -> None:
-        """No planned frame is without a row, and no part speaks of any other."""
+        """Report planned frames without a row, and parts with frames that are not planned."""
         for source, grid, shard, frames in self.ask(UNPLANNED) if self._planned is not None else ():
             where = layout.part(source, grid, shard)
             found = f"{frames} frames that the recipe does not ask for"

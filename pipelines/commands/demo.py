@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import shutil
+import sys
 from importlib import resources
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from aurora_prep.pipelines.commands.run import print_summary
 NEXT = """\
 Every value above is synthetic: analytic fields from the embedded provider.
 Try next:
-  aurora-prep manifest {root} query --valid-from 2020-01-01T06
+{activate}  aurora-prep manifest {root} query --valid-from 2020-01-01T06
   aurora-prep manifest {root} samples --lead 6h
   aurora-prep statistics {root}
   aurora-prep verify {root} --deep
@@ -50,5 +52,14 @@ def run(args: argparse.Namespace) -> int:
     show.line()
     print_summary(outcome.root)
     show.line()
-    show.line(NEXT.format(root=outcome.root))
+    show.line(NEXT.format(root=outcome.root, activate=_activation()))
     return 1 if outcome.absent else 0
+
+
+def _activation() -> str:
+    """The line that lets the shell find the command; empty where the shell finds it already."""
+    script = Path(sys.prefix) / "bin" / "activate"
+    if shutil.which("aurora-prep") is not None or not script.is_file():
+        return ""
+    here = Path.cwd()
+    return f"  source {script.relative_to(here) if script.is_relative_to(here) else script}\n"

@@ -25,7 +25,9 @@ DIFFERENCES = 20
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the command and its questions."""
-    command = commands.add_parser("manifest", help="frames per source; rows by facet; what lacks")
+    command = commands.add_parser(
+        "manifest", help="frames per source; frames by condition; missing ones"
+    )
     command.add_argument("dataset", metavar="DATASET", help="folder or URL of a dataset")
     questions = command.add_subparsers(required=True, metavar="QUESTION")
     summary = questions.add_parser("summary", help="frames per source, one row a source")

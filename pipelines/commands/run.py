@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def print_summary(root: str, *, json: bool = False) -> None:
-    """Frames per source, the frames that lack with their reasons, and where the shards are."""
+    """Print frames per source, the frames not written with their reasons, and the stores."""
     from aurora_prep.manifest import layout
     from aurora_prep.manifest.query import Manifest
     from aurora_prep.manifest.render import summary_rows, summary_text

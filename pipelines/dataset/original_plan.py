@@ -1,7 +1,7 @@
-"""The plan of a dataset, made anew from the recipe that lies in it.
+"""The plan of a dataset, made again from the recipe stored in it.
 
-A dataset carries its recipe, and a plan needs no network: what ought to be there is known
-without believing anything that is there.
+A dataset holds its recipe, and a plan needs no network. So what should be in the dataset is
+known without trusting any file of it but the recipe.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Units of work: runs of neighbouring shards, with the requests that bring their fields.
 
-A unit is the smallest piece of a run that can be fetched, made, published and forgotten by
+A unit is the smallest piece of a run that can be fetched, made, published and evicted by
 itself. A request may serve several units (a month of surface fields serves many days of
 levels): its answer is kept until the last of them is done.
 """

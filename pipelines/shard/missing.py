@@ -1,4 +1,4 @@
-"""Presence: which frames of a shard have all their fields in the files, and why others have not."""
+"""Which frames of a shard have all their fields in the files, and why others have not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pools: the threads of a worker, which belong to whoever starts and ends them."""
+"""Thread pools of a worker; the code that starts one also ends it."""
 
 from __future__ import annotations
 

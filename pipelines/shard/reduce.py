@@ -1,4 +1,4 @@
-"""Statistics: reduce a field while it is at hand; nothing is read twice."""
+"""Statistics: reduce a field while it is in memory; nothing is read twice."""
 
 from __future__ import annotations
 

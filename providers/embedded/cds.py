@@ -105,7 +105,7 @@ class Store:
         return public, private
 
     def answer(self, call: Call) -> Reply:
-        """The reply to a call; refusals are replies too."""
+        """The reply to a call; a refusal is also returned as a reply."""
         try:
             return self._disturbed(call) or self._route(call)
         except RefusedError as refused:

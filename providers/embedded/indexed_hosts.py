@@ -93,7 +93,7 @@ class Hosts:
         """Nothing is under way."""
 
     def answer(self, call: Call) -> Reply:
-        """The reply to a call; refusals are replies too."""
+        """The reply to a call; a refusal is also returned as a reply."""
         try:
             return self._route(call)
         except RefusedError as refused:

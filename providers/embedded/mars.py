@@ -101,7 +101,7 @@ class Archive:
         ]
 
     def answer(self, call: Call) -> Reply:
-        """The reply to a call; refusals are replies too."""
+        """The reply to a call; a refusal is also returned as a reply."""
         try:
             return self._route(call)
         except RefusedError as refused:

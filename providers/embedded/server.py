@@ -41,7 +41,7 @@ class Room(Protocol):
     """One of the services that the provider stands for."""
 
     def answer(self, call: Call) -> Reply:
-        """The reply to a call; refusals are replies too."""
+        """The reply to a call; a refusal is also returned as a reply."""
 
     def close(self) -> None:
         """Start nothing more and wait for what runs."""

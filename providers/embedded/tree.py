@@ -78,7 +78,7 @@ class Tree:
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def answer(self, call: Call) -> Reply:
-        """The reply to a call; refusals are replies too."""
+        """The reply to a call; a refusal is also returned as a reply."""
         try:
             return self._route(call)
         except RefusedError as refused:

@@ -122,7 +122,7 @@ class _Planner:
 def _choices(
     access: Index, natives: tuple[Native, ...], places: tuple[Place, ...]
 ) -> tuple[Choice, ...]:
-    """The words for fields, with what takes their place where the files lack them."""
+    """The words for fields, with their substitutes where the files do not hold them."""
     there = {native.variable.path: native for native in natives}
     pairs = ((there[path], level) for path, level in places)
     return tuple(_choice(access.term(n.variable), n.number, level) for n, level in pairs)

@@ -102,7 +102,7 @@ class DamagedError(FetchError):
 
 
 class IncompleteError(FetchError):
-    """What a provider delivers lacks fields."""
+    """Fields are missing from what a provider delivered."""
 
     word = outcome.INCOMPLETE
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import xarray as xr
 import zarr
+from zarr.core.sync import sync
 
 from aurora_prep import sources
 from aurora_prep.providers.credentials import Service
@@ -50,22 +51,39 @@ def served():
         yield gcs
 
 
-def _open(gcs, url, **more):
-    files = gcsfs.core.GCSFileSystem(
-        token="anon",  # noqa: S106  # a word of gcsfs, no secret
-        endpoint_url=gcs.url,
-        asynchronous=True,
-        skip_instance_cache=True,
-    )
-    store = zarr.storage.FsspecStore(files, path=url.removeprefix("gs://"), read_only=True)
-    return xr.open_zarr(store, chunks=None, decode_timedelta=True, **more)
+@pytest.fixture
+def open_zarr():
+    """Open a store by gcsfs alone; its connections are closed in the loop that made them.
+
+    Left to the garbage collector, gcsfs closes them from whichever thread it comes by.
+    """
+    clients = []
+
+    def opened(gcs, url, **more):
+        files = gcsfs.core.GCSFileSystem(
+            token="anon",  # noqa: S106  # a word of gcsfs, no secret
+            endpoint_url=gcs.url,
+            asynchronous=True,
+            skip_instance_cache=True,
+        )
+        clients.append(files)
+        store = zarr.storage.FsspecStore(files, path=url.removeprefix("gs://"), read_only=True)
+        return xr.open_zarr(store, chunks=None, decode_timedelta=True, **more)
+
+    async def close(files):
+        if files._session is not None:
+            await files._session.close()
+
+    yield opened
+    for files in clients:
+        sync(close(files))
 
 
 @pytest.mark.parametrize("name", SOURCES)
-def test_xarray_opens_every_store_and_finds_the_truth(name, served):
+def test_xarray_opens_every_store_and_finds_the_truth(name, served, open_zarr):
     source = _coarse(name)
     for declared in source.access("zarr").stores:
-        data = _open(served, declared.url)
+        data = open_zarr(served, declared.url)
         at = {"time": datetime(2020, 2, 29, 12)}
         lead = timedelta(0)
         if "prediction_timedelta" in data.dims:
@@ -89,7 +107,7 @@ def test_xarray_opens_every_store_and_finds_the_truth(name, served):
             assert chosen.attrs["units"] == "K"
 
 
-def test_the_stores_are_laid_out_as_the_public_ones(served):
+def test_the_stores_are_laid_out_as_the_public_ones(served, open_zarr):
     """Shapes, orders and chunks as the data guide of WeatherBench2 prints them."""
     expected = {
         "hres_t0": ({"time": 10_268}, (1, 13, 19, 36), False),
@@ -98,7 +116,7 @@ def test_the_stores_are_laid_out_as_the_public_ones(served):
         "era5": ({"time": 93_544}, (1, 13, 19, 36), True),
     }
     for name, (sizes, chunks, descends) in expected.items():
-        data = _open(served, _coarse(name).access("zarr").stores[0].url)
+        data = open_zarr(served, _coarse(name).access("zarr").stores[0].url)
         assert {dim: data.sizes[dim] for dim in sizes} == sizes
         assert data["geopotential"].encoding["chunks"] == chunks
         assert (data["latitude"][0] > data["latitude"][-1]) == descends
@@ -106,15 +124,15 @@ def test_the_stores_are_laid_out_as_the_public_ones(served):
         assert data["time"].encoding["dtype"] == np.int64
 
 
-def test_the_ensemble_has_its_members_in_one_chunk(served):
-    data = _open(served, _coarse("ifs_ens").access("zarr").stores[0].url)
+def test_the_ensemble_has_its_members_in_one_chunk(served, open_zarr):
+    data = open_zarr(served, _coarse("ifs_ens").access("zarr").stores[0].url)
     assert data["geopotential"].dims[:3] == ("time", "number", "prediction_timedelta")
     assert data["geopotential"].encoding["chunks"][:3] == (1, len(MEMBERS), 1)
 
 
-def test_the_hourly_store_is_padded_and_says_where_it_ends(served):
+def test_the_hourly_store_is_padded_and_says_where_it_ends(served, open_zarr):
     _, declared = _coarse("era5").access("zarr").stores
-    data = _open(served, declared.url)
+    data = open_zarr(served, declared.url)
     assert data["time"].to_numpy()[0] == np.datetime64("1900-01-01")
     assert data["time"].to_numpy()[-1] == np.datetime64("2050-12-31T23")
     assert data.sizes["level"] == 37
@@ -134,8 +152,8 @@ def test_the_hourly_store_is_padded_and_says_where_it_ends(served):
         assert (last.find(f"{array.name}/{position}.0.0") is not None) == there
 
 
-def test_static_fields_are_where_the_public_stores_have_them(served):
-    data = _open(served, _coarse("era5").access("zarr").stores[0].url)
+def test_static_fields_are_where_the_public_stores_have_them(served, open_zarr):
+    data = open_zarr(served, _coarse("era5").access("zarr").stores[0].url)
     grid = _coarse("era5").grid
     for path, name in (
         ("static/z", "geopotential_at_surface"),
@@ -214,9 +232,9 @@ def test_points_without_a_value_strike_geopotential_only():
     assert faults.left("nan_points") == 0
 
 
-def test_the_provider_serves_the_buckets_of_what_is_declared():
+def test_the_provider_serves_the_buckets_of_what_is_declared(open_zarr):
     with EmbeddedProvider(declared=[_coarse("hres_t0")]) as provider:
-        data = _open(provider.gcs, _coarse("hres_t0").access("zarr").stores[0].url)
+        data = open_zarr(provider.gcs, _coarse("hres_t0").access("zarr").stores[0].url)
         assert data["temperature"].sel(time="2016-01-01T06", level=500).notnull().all()
         assert provider.buckets == provider.gcs.url
 

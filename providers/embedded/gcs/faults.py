@@ -1,4 +1,4 @@
-"""What goes wrong on the way to a bucket: so many times, or at a rate."""
+"""Faults on the network to a bucket: a number of times, or at a rate."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ class Uploads:
             return told(object_resource(session.bucket.name, session.name, session.done, call.base))
 
     def fresh(self) -> Path:
-        """A path for a file that nobody else uses."""
+        """A path that no other upload uses."""
         return self._folder / secrets.token_hex(12)
 
     def _open(self, bucket: Bucket, call: Call) -> Reply:
