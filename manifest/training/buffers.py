@@ -1,4 +1,4 @@
-"""Arrays whose memory is used again when they are released: fresh pages cost as much as decoding."""
+"""Arrays whose memory is used again when they are released: fresh pages are slow to get."""
 
 from __future__ import annotations
 

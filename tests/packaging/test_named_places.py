@@ -40,8 +40,8 @@ def test_every_place_that_a_page_names_exists(page, root):
 
 
 def test_an_absent_place_would_be_seen(root):
-    text = "`sources/spec/grid.py:Grid` `sources/spec/grid.py:Gird` `sources/spec/gird.py`"
-    found = ["`sources/spec/grid.py:Gird`", "`sources/spec/gird.py`"]
+    text = "`sources/spec/grid.py:Grid` `sources/spec/grid.py:Girl` `sources/spec/grip.py`"
+    found = ["`sources/spec/grid.py:Girl`", "`sources/spec/grip.py`"]
     assert list(absent(root, text)) == found
 
 
