@@ -14,6 +14,7 @@ SURFACE = "surface"
 # The init time of a field whose file gives no time: what does not change.
 NO_TIME = datetime.min
 INSTANT, ACCUMULATED = "instant", "accum"
+UNKNOWN_TIME = "of a time that cannot be worked out"
 # Made of an ensemble by a centre that has no word for its members' type.
 ONE_MEMBER = "one member"
 

@@ -231,8 +231,7 @@ def _field(handle: int, file: str, ranges: tuple[int, ...], grid: int, known: _K
         metres = ec.codes_get_double(handle, "level")
         declared = wind_at(param, metres)
         param, kind = (declared, kind) if declared else (param, f"{metres} m above ground")
-    headers = headers_of(handle)
-    start, end = interval_of(handle, headers)
+    start, end, headers = interval_of(handle, headers_of(handle))
     init = _moment(ec.codes_get_long(handle, "dataDate"), ec.codes_get_long(handle, "dataTime"))
     valid = init + end
     analysis = headers.type in ("an", "4v", "3v", "ia", "oi")

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 import eccodes as ec
 
-from aurora_prep.pipelines.reading.fields import ACCUMULATED, INSTANT, ONE_MEMBER, Headers
+from aurora_prep.pipelines.reading.fields import (
+    ACCUMULATED,
+    INSTANT,
+    ONE_MEMBER,
+    UNKNOWN_TIME,
+    Headers,
+)
 
 # GRIB 2, code table 4.7: what was made of the members of an ensemble.
 DERIVED = {
@@ -64,15 +71,20 @@ def member_of(handle: int) -> int | None:
     return ec.codes_get_long(handle, "number") if has(handle, "number") else None
 
 
-def interval_of(handle: int, headers: Headers) -> tuple[timedelta, timedelta]:
+def interval_of(handle: int, headers: Headers) -> tuple[timedelta, timedelta, Headers]:
     """Start and end of the time that a value is of, as distances from the init time.
 
-    Both are the same for an instant, and for whatever the message gives no range of.
+    Both are the same for an instant, and for whatever the message gives no range of. A time
+    that cannot be worked out is named in the headers, as their statistic.
     """
-    end = _step(ec.codes_get_string(handle, "endStep"))
-    if headers.statistic == INSTANT:
-        return end, end
-    return _step(ec.codes_get_string(handle, "startStep")), end
+    try:
+        end = _step(ec.codes_get_string(handle, "endStep"))
+        if headers.statistic == INSTANT:
+            return end, end, headers
+        return _step(ec.codes_get_string(handle, "startStep")), end, headers
+    except (ec.CodesInternalError, ValueError) as error:
+        said = f"{UNKNOWN_TIME} ({headers.statistic}: {error})"
+        return timedelta(0), timedelta(0), replace(headers, statistic=said)
 
 
 def _step(text: str) -> timedelta:

@@ -233,7 +233,7 @@ def _cross_check(variable: Any, outer: Sequence[str], chosen: Mapping[str, Coord
         return
     sizes = dict(zip(variable.dimensions, variable.shape, strict=True))
     valid, init, lead = (_spread(chosen[role], outer, sizes) for role in (VALID, INIT, LEAD))
-    wrong = np.argwhere(np.broadcast_to(init + lead != valid, np.broadcast(init, lead).shape))
+    wrong = np.argwhere(init + lead != valid)
     if wrong.size:
         at = {dim: int(i) for dim, i in zip(outer, wrong[0], strict=True)}
         said = {role: chosen[role].at(at) for role in (INIT, LEAD, VALID)}

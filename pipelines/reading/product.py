@@ -10,6 +10,7 @@ from aurora_prep.pipelines.reading.fields import (
     INSTANT,
     NO_TIME,
     ONE_MEMBER,
+    UNKNOWN_TIME,
     FieldRef,
     Headers,
 )
@@ -41,8 +42,8 @@ def strange(source: Source, ref: FieldRef, native: Native, choice: Choice) -> st
     variable = native.variable
     if variable.kind is Kind.STATIC:
         return _derived(source, ref.headers)
-    if ref.init_time == NO_TIME:
-        return "no time"
+    if ref.init_time == NO_TIME or ref.headers.statistic.startswith(UNKNOWN_TIME):
+        return "no time" if ref.init_time == NO_TIME else ref.headers.statistic
     if source.product is Product.FORECAST and not ref.has_init:
         return "a valid time, but no init time or lead time"
     is_sum = variable.step_type is StepType.ACCUMULATED
