@@ -48,6 +48,8 @@ def days_of(body: Body) -> list[date]:
         except ValueError:
             return []
         found |= {start + timedelta(days=n) for n in range((end - start).days + 1)}
+    if "date" in body:
+        return sorted(found)
     for parts in product(*(_texts(body, key) for key in ("year", "month", "day"))):
         try:
             found.add(date(*map(int, parts)))
