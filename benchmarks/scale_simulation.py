@@ -11,7 +11,7 @@ from typing import Any
 
 from aurora_prep.pipelines.estimates.load import Load
 from aurora_prep.pipelines.estimates.prices import Setting
-from aurora_prep.pipelines.estimates.times import in_flight
+from aurora_prep.pipelines.estimates.times import in_flight, workers_of
 from aurora_prep.pipelines.plan.provider_limits import limit_of
 from aurora_prep.providers.cds import FIRST_POLL_SECONDS
 from aurora_prep.providers.retry import Policy
@@ -131,8 +131,9 @@ class Result:
 
     @property
     def total(self) -> float:
-        """Seconds from start to end."""
-        return sum(self.seconds.values())
+        """Seconds from start to end: shards are made while answers are fetched."""
+        work = max(s for name, s in self.seconds.items() if name != "finish")
+        return work + self.seconds["finish"]
 
     @property
     def busiest(self) -> tuple[str, float]:
@@ -188,7 +189,7 @@ class Simulation:
         most = in_flight(self.load.provider, self.setting)
         slots = Slots(engine, most)
         requests = round(self.load.requests)
-        fetchers = min(self.workers, limit.slots)
+        fetchers = workers_of(self.load, self.workers)
         networks = [self._inward() for _ in range(fetchers)]
         for number in range(limit.slots):
             left = iter(range(number, requests, limit.slots))
@@ -233,14 +234,15 @@ class Simulation:
         engine = Engine()
         worker, bucket = self.setting.worker, self.setting.bucket
         shards = max(1, round(self.load.parts))
-        count = min(shards, max(MOST_BUNDLES, 4 * self.workers * int(worker.cores)))
+        makers = workers_of(self.load, self.workers)
+        count = min(shards, max(MOST_BUNDLES, 4 * makers * int(worker.cores)))
         share = 1 / count
         bundles = iter(range(count))
-        inward = [self._inward() for _ in range(self.workers)]
-        outward = [self._outward() for _ in range(self.workers)]
+        inward = [self._inward() for _ in range(makers)]
+        outward = [self._outward() for _ in range(makers)]
         writes, reads = Server(bucket.writes_per_second), Server(bucket.reads_per_second)
         cores = Slots(engine, float("inf"))
-        for number in range(self.workers):
+        for number in range(makers):
             for _ in range(int(worker.cores)):
                 engine.start(
                     self._maker(
@@ -251,9 +253,9 @@ class Simulation:
         taken = engine.run()
         self.result.seconds["shards"] = taken
         self.result.use["shards"] = {
-            "cores": cores.busy / (self.workers * int(worker.cores)) / taken,
-            "network in": sum(n.busy for n in inward) / self.workers / taken,
-            "network out": sum(n.busy for n in outward) / self.workers / taken,
+            "cores": cores.busy / (makers * int(worker.cores)) / taken,
+            "network in": sum(n.busy for n in inward) / makers / taken,
+            "network out": sum(n.busy for n in outward) / makers / taken,
             "writing": max(writes.busy, reads.busy) / taken,
         }
 

@@ -1,8 +1,8 @@
 """Times: how long some workers take, and what bounds them.
 
-A run has phases that follow one another, since the engine collects all files of a shard before
-the shard begins: answers are fetched, shards are made, the manifest is finished. Within a
-phase the resource that takes longest decides.
+Answers are fetched while shards are made of those that have come, so the resource that takes
+longest decides; then one process finishes the dataset. What a queueing provider brings is made
+by the workers of its lanes, and only by those.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Times:
         workers: The workers.
         queue: Hours for which the provider's queue holds up the fetching.
         fetch_network: Hours for which the traffic of the workers that fetch does: as many
-            as the throttle lets.
+            as the provider has lanes.
         shard_network: Hours for which traffic holds up the making of shards.
         cores: Hours for which cores do.
         writing: Hours for which the bucket's rates of writes and reads do.
@@ -46,24 +46,24 @@ class Times:
 
     @property
     def network(self) -> float:
-        """Hours of traffic, in both phases."""
-        return self.fetch_network + self.shard_network
+        """Hours for which traffic holds up the work."""
+        return max(self.fetch_network, self.shard_network)
 
     @property
     def hours(self) -> float:
         """From the start to the end."""
-        fetching = max(self.queue, self.fetch_network)
-        return fetching + max(self.shard_network, self.cores, self.writing) + self.finish
+        return max(self.queue, self.network, self.cores, self.writing) + self.finish
 
     @property
     def bound(self) -> str:
         """What bounds the time: the resource that takes the most of it."""
-        fetching = {"queue": self.queue, "network": self.fetch_network}
-        making = {"network": self.shard_network, "cores": self.cores, "writing": self.writing}
-        taken: defaultdict[str, float] = defaultdict(float, finish=self.finish)
-        for phase in (fetching, making):
-            name, spent = max(phase.items(), key=lambda item: item[1])
-            taken[name] += spent
+        taken = {
+            "queue": self.queue,
+            "network": self.network,
+            "cores": self.cores,
+            "writing": self.writing,
+            "finish": self.finish,
+        }
         return max(taken.items(), key=lambda item: item[1])[0]
 
 
@@ -77,32 +77,41 @@ def times_of(loads: Iterable[Load], setting: Setting, workers: int) -> Times:
     """
     loads = tuple(loads)
     worker = setting.worker
-    down = workers * worker.download_megabytes_per_second * MEGABYTE
-    up = workers * worker.upload_megabytes_per_second * MEGABYTE
+    down = worker.download_megabytes_per_second * MEGABYTE
+    up = worker.upload_megabytes_per_second * MEGABYTE
     queues: defaultdict[str, float] = defaultdict(float)
     fetches: defaultdict[str, float] = defaultdict(float)
+    makings: defaultdict[str, float] = defaultdict(float)
+    traffics: defaultdict[str, float] = defaultdict(float)
     for load in loads:
+        makers = workers_of(load, workers)
+        makings[load.provider] += load.core_seconds / (makers * worker.cores)
+        traffics[load.provider] += max(load.download_bytes / down, load.output_bytes / up) / makers
         if load.is_fetched:
             queues[load.provider] += _queue_seconds(load, setting)
-            fetchers = min(workers, limit_of(load.provider).slots)
-            fetches[load.provider] += load.download_bytes / (fetchers * down / workers)
-    read = sum(load.download_bytes for load in loads)  # what was fetched is read from the cache
-    written = sum(load.output_bytes for load in loads)
+            fetches[load.provider] += load.download_bytes / (makers * down)
+    busy = sum(load.core_seconds for load in loads) / (workers * worker.cores)
+    inward = sum(load.download_bytes for load in loads) / (workers * down)
+    outward = sum(load.output_bytes for load in loads) / (workers * up)
     objects = sum(load.objects for load in loads)
     reads = sum(load.reads for load in loads)
-    busy = sum(load.core_seconds for load in loads)
     return Times(
         workers=workers,
         queue=max(queues.values(), default=0.0) / HOUR_SECONDS,
         fetch_network=max(fetches.values(), default=0.0) / HOUR_SECONDS,
-        shard_network=max(read / down, written / up) / HOUR_SECONDS,
-        cores=busy / (workers * worker.cores) / HOUR_SECONDS,
+        shard_network=max(inward, outward, *traffics.values()) / HOUR_SECONDS,
+        cores=max(busy, *makings.values()) / HOUR_SECONDS,
         writing=max(
             objects / setting.bucket.writes_per_second, reads / setting.bucket.reads_per_second
         )
         / HOUR_SECONDS,
         finish=sum(load.parts for load in loads) * setting.finish.seconds_per_part / HOUR_SECONDS,
     )
+
+
+def workers_of(load: Load, workers: int) -> int:
+    """How many of some workers make what a load asks for: all, or those of its lanes."""
+    return min(workers, limit_of(load.provider).slots) if load.is_fetched else workers
 
 
 def dollars_of(times: Times, loads: Iterable[Load], setting: Setting) -> float:

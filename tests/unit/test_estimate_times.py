@@ -71,11 +71,16 @@ def test_a_provider_takes_no_more_than_the_throttle_lets():
         assert found.queue == pytest.approx(800 * 300 / taken / 3600)
 
 
-def test_only_workers_that_fetch_bring_traffic():
-    load = replace(NOTHING, download_bytes=250e6 * 3600)
-    slots = limit_of("cds").slots
-    assert times_of([load], SETTING, 1000).fetch_network == pytest.approx(1 / slots)
-    assert times_of([load], SETTING, 1000).shard_network == pytest.approx(1 / 1000)
+@pytest.mark.parametrize(("provider", "makers"), [("cds", 1), ("http", 4)])
+def test_what_a_provider_brings_is_made_by_the_workers_of_its_lanes(provider, makers):
+    assert limit_of(provider).slots == makers
+    traffic = replace(NOTHING, provider=provider, download_bytes=250e6 * 3600)
+    found = times_of([traffic], SETTING, 1000)
+    assert found.fetch_network == found.shard_network == pytest.approx(1 / makers)
+    work = replace(NOTHING, provider=provider, core_seconds=4 * 3600)
+    assert times_of([work], SETTING, 1000).cores == pytest.approx(1 / makers)
+    anybody = replace(work, is_fetched=False)
+    assert times_of([anybody], SETTING, 1000).cores == pytest.approx(1 / 1000)
 
 
 @pytest.mark.parametrize(
@@ -87,8 +92,8 @@ def test_only_workers_that_fetch_bring_traffic():
         ({"reads": 5000 * 3600}, "writing", 1),
         ({"parts": 3600 / 0.0012}, "finish", 1),
         ({"download_bytes": 250e6 * 3600, "is_fetched": False}, "network", 1),
-        # What is fetched is written to the cache once and read from it once.
-        ({"download_bytes": 250e6 * 3600}, "network", 2),
+        # Shards are made while answers are fetched.
+        ({"download_bytes": 250e6 * 3600, "output_bytes": 250e6 * 3600}, "network", 1),
     ],
 )
 def test_each_resource_can_be_the_bound(changes, bound, hours):
@@ -113,7 +118,7 @@ def test_more_workers_never_take_longer_and_no_bound_is_beaten(loads, workers):
 
 
 def test_money_is_for_workers_from_start_to_end_and_for_requests():
-    load = replace(NOTHING, core_seconds=8 * 3600, objects=2000, reads=1000)
+    load = replace(NOTHING, core_seconds=8 * 3600, objects=2000, reads=1000, is_fetched=False)
     found = times_of([load], SETTING, 2)
     assert found.hours == pytest.approx(1)
     worker = 4 * 0.056 + 16 * 0.003557 + 100 * 0.000054
@@ -163,7 +168,7 @@ def test_a_file_that_is_not_there_is_refused(tmp_path):
 
 
 def test_every_fetched_access_has_its_queue_and_prices_their_date():
-    assert set(SETTING.providers) == {"cds", "ads", "mars", "http"}
+    assert set(SETTING.providers) == {"cds", "ads", "mars", "http", "index"}
     text = DEFAULT.read_text(encoding="utf-8")
     assert "list prices" in text
     assert "CHECK THEM" in text
