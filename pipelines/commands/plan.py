@@ -72,6 +72,7 @@ def run(args: argparse.Namespace) -> int:
     _show_times([*rows["sources"], *([rows["totals"]] if several else [])], rows["totals"])
     show.line()
     _show_notes(rows)
+    _show_disk(rows["totals"], recipe.cache_limit)
     prices = args.prices or "this software's; see docs/scale.md, and give --prices FILE"
     show.line(f"prices and providers' queues are assumptions: {prices}")
     show.line(f"output: {recipe.output}")
@@ -146,6 +147,25 @@ def _show_notes(rows: dict[str, Any]) -> None:
         f"work of the cores alone: ${totals['dollars']:,.2f}; keeping the output:"
         f" ${totals['storage_dollars_month']:,.2f} a month"
     )
+
+
+def _show_disk(totals: dict[str, Any], limit: int | None) -> None:
+    """What the disks must hold."""
+    from aurora_prep.manifest.render import size
+
+    show.line(f"disk: {size(totals['output_bytes'])} for the output")
+    if not totals["requests"]:
+        return
+    kept = size(totals["download_bytes"]), size(totals["cache_least_bytes"])
+    if limit is None:
+        show.line(
+            f"disk: {kept[0]} for raw files, which are kept; {kept[1]} at least with --cache-limit"
+        )
+    else:
+        show.line(
+            f"disk: {size(min(limit, totals['download_bytes']))} for raw files by cache_limit,"
+            f" of {kept[0]} downloaded; {kept[1]} at least"
+        )
 
 
 def _workers(number: int) -> str:

@@ -82,6 +82,16 @@ def _side(month: Timeline, turn: datetime) -> int:
     return 1 if month.start > turn else 0
 
 
+def sorts_of_months(times: Timeline) -> list[tuple[Timeline, int]]:
+    """One month of each sort, and how often months of its sort occur in a period."""
+    sorts: Counter[tuple[int, int]] = Counter()
+    example: dict[tuple[int, int], Timeline] = {}
+    for sort, month in _months(times):
+        sorts[sort] += 1
+        example.setdefault(sort, month)
+    return [(example[sort], number) for sort, number in sorts.items()]
+
+
 def _months(times: Timeline) -> Iterator[tuple[tuple[int, int], Timeline]]:
     """The times of each calendar month, with what the month's requests depend on.
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
-from aurora_prep.pipelines.plan.units import Unit
+from aurora_prep.pipelines.estimates.answer_sizes import answer_bytes
+from aurora_prep.pipelines.estimates.counts import sorts_of_months
+from aurora_prep.pipelines.plan.source_plan import SourcePlan
+from aurora_prep.pipelines.plan.units import Unit, fetched_units
+from aurora_prep.sources.spec import Timeline
 
 
 def least_budgets(units: Iterable[Unit], size_of: Callable[[int, int], int]) -> dict[str, int]:
@@ -23,6 +28,39 @@ def least_budgets(units: Iterable[Unit], size_of: Callable[[int, int], int]) -> 
         if unit.lane:
             lanes[unit.lane].append(unit)
     return {lane: _peak(some, size_of) for lane, some in lanes.items()}
+
+
+def least_cache(plan: SourcePlan) -> dict[str, int]:
+    """The least bytes of the cache with which each lane of a source can go on.
+
+    Worked out for one calendar month of each sort, since no request reaches beyond a month.
+    """
+    times = plan.init_times
+    months = [m for m, _ in sorts_of_months(times)] if isinstance(times, Timeline) else [times]
+    found: dict[str, int] = {}
+    for month in months:
+        for lane, size in _least_of(replace(plan, init_times=month)).items():
+            found[lane] = max(size, found.get(lane, 0))
+    return found
+
+
+def together(found: Sequence[Mapping[str, int]]) -> int:
+    """The least bytes for several sources: those of one lane are made one after the other."""
+    lanes: dict[str, int] = {}
+    for source in found:
+        for lane, size in source.items():
+            lanes[lane] = max(size, lanes.get(lane, 0))
+    return sum(lanes.values())
+
+
+def _least_of(plan: SourcePlan) -> dict[str, int]:
+    requests = tuple(plan.requests(synthetic=False))
+    if not requests:
+        return {}
+    blocks = {task.block for task in plan.tasks()}
+    served = blocks - {()} if plan.static_files else blocks
+    units = fetched_units(plan, requests, served)
+    return least_budgets(units, lambda _, number: answer_bytes(plan, requests[number]))
 
 
 def shares(least: Mapping[str, int], limit: int) -> dict[str, int]:

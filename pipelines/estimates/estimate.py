@@ -9,6 +9,7 @@ from typing import Any
 
 from aurora_prep.pipelines.estimates.costs import Costs, measured_costs
 from aurora_prep.pipelines.estimates.counts import object_count, shard_count
+from aurora_prep.pipelines.estimates.disk import least_cache, together
 from aurora_prep.pipelines.estimates.load import Load, load_of
 from aurora_prep.pipelines.estimates.prices import Setting
 from aurora_prep.pipelines.estimates.times import GIBIBYTE, HOUR_SECONDS, dollars_of, times_of
@@ -50,6 +51,7 @@ class Estimate:
         cached_requests: Requests whose answer is in the cache already.
         cached_bytes: Bytes of those answers.
         download_bytes: Bytes to download.
+        cache_least_bytes: Bytes of raw files that must have room at once, at least.
         output_bytes: Bytes to write.
         core_hours: Work of this software's cores.
         dollars: Price of the core-hours on rented workers that never wait.
@@ -69,6 +71,7 @@ class Estimate:
     cached_requests: int
     cached_bytes: int
     download_bytes: int
+    cache_least_bytes: int
     output_bytes: int
     core_hours: float
     dollars: float
@@ -115,6 +118,7 @@ def estimate(
         cached_requests=present.requests,
         cached_bytes=present.request_bytes,
         download_bytes=int(whole.download_bytes),
+        cache_least_bytes=together([least_cache(plan)]),
         output_bytes=int(whole.output_bytes),
         core_hours=round(hours, 3),
         dollars=round(hours * setting.worker_hour / setting.worker.cores, 2),
@@ -141,6 +145,7 @@ def rows(
     totals: dict[str, Any] = {name: sum(row[name] for row in plain) for name in counted}
     for name, digits in (("core_hours", 3), ("dollars", 2), ("storage_dollars_month", 2)):
         totals[name] = round(totals[name], digits)
+    totals["cache_least_bytes"] = together([least_cache(entry) for entry in plan.sources])
     totals["times"] = _times([e.left for e in estimates], setting, workers)
     for row, entry, found in zip(plain, plan.sources, estimates, strict=True):
         row["first"] = entry.init_times[0].isoformat()

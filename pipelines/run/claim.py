@@ -54,18 +54,13 @@ def _unwritable(root: str, error: OSError) -> WriteError:
     return WriteError("the output cannot be written", root, reason, "give another --out")
 
 
-def begin(context: RunContext) -> int:
-    """Claim the output for this recipe; the number of frames already written.
+def frames_there(context: RunContext) -> int:
+    """Frames that the output holds already, of this recipe.
 
     Raises:
-        WriteError: The output holds something else, or cannot be written.
+        WriteError: The output holds something else.
     """
     place = durable.join(context.root, BEGUN)
-    claim = {
-        "recipe": context.recipe.decisive,
-        "digest": context.recipe.digest,
-        "synthetic": context.synthetic,
-    }
     if durable.exists(place):
         found = _claim(place)
         if (found["digest"], found["synthetic"]) != (context.recipe.digest, context.synthetic):
@@ -83,12 +78,26 @@ def begin(context: RunContext) -> int:
             f"{durable.listing(context.root)[:5]}",
             "give another --out, or empty the folder yourself",
         )
-    else:
-        durable.put(place, (json.dumps(claim, indent=1, sort_keys=True) + "\n").encode())
     if not durable.exists(durable.join(context.root, DATASET)):
         return 0
     with Manifest.open(context.root) as manifest:
         return int(manifest.query(status=Status.WRITTEN).num_rows)
+
+
+def claim(context: RunContext) -> None:
+    """Write the note that claims an output for this recipe, where it is not there yet.
+
+    Raises:
+        WriteError: The output cannot be written.
+    """
+    place = durable.join(context.root, BEGUN)
+    note = {
+        "recipe": context.recipe.decisive,
+        "digest": context.recipe.digest,
+        "synthetic": context.synthetic,
+    }
+    if not durable.exists(place):
+        durable.put(place, (json.dumps(note, indent=1, sort_keys=True) + "\n").encode())
 
 
 def _claim(place: str) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from aurora_prep.pipelines.engines.memory import tune_memory
 from aurora_prep.pipelines.plan.recipe_plan import Plan, make_plan
 from aurora_prep.pipelines.recipe import Recipe
 from aurora_prep.pipelines.run.answers import forget_finished
-from aurora_prep.pipelines.run.claim import alone, begin, remove
+from aurora_prep.pipelines.run.claim import alone, claim, frames_there, remove
 from aurora_prep.pipelines.run.ledger_watch import LedgerWatch
 from aurora_prep.pipelines.run.pipeline import Prepare
 from aurora_prep.pipelines.run.progress import Display, counted
@@ -132,14 +132,15 @@ def run(
     with alone(context.root):
         if overwrite:
             remove(context.root)
-        written = begin(context)
+        written = frames_there(context)
         if written == plan.frames:
             return Outcome(context.root, plan.frames, written, 0, plan.quirks)
-        durable.sweep(context.root)
         limit = recipe.cache_limit if cache_limit is None else cache_limit
         work = Work(context, Service(), *_incomplete(context.root))
         need = need_of(work, limit)
         check_room(work, need)
+        claim(context)
+        durable.sweep(context.root)
         set_up_stores(context.root, plan.sources, recipe, context.is_synthetic)
         with _provider(embedded=embedded and any(not e.files for e in plan.sources)) as service:
             work = bounded(replace(work, service=service), need)
