@@ -44,8 +44,8 @@ def test_json_has_its_documented_keys(tmp_path, capsys):
     assert set(answer) == {"recipe", "output", "sources", "totals"}
     counts = {
         "frames", "present", "fields", "shards", "objects", "requests", "cached_requests",
-        "cached_bytes", "cache_least_bytes", "download_bytes", "output_bytes", "core_hours", "dollars",
-        "storage_dollars_month", "times",
+        "cached_bytes", "cache_least_bytes", "download_bytes", "output_bytes", "core_hours",
+        "dollars", "storage_dollars_month", "times",
     }  # fmt: skip
     told = {"source", "grid", "access", "first", "last", "variables", "levels", "ignored", "quirks"}
     assert [set(row) for row in answer["sources"]] == [counts | told] * 3
