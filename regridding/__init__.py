@@ -1,7 +1,7 @@
 """How values move between grids: geometry, weights and kernels on NumPy arrays."""
 
 from aurora_prep.regridding.axes import of_grid, rectilinear
-from aurora_prep.regridding.cf import Coordinate, geometry_from_cf, located
+from aurora_prep.regridding.cf import Coordinate, NotOnAGridError, geometry_from_cf, located
 from aurora_prep.regridding.gaussian import octahedral, reduced_gaussian
 from aurora_prep.regridding.geometry import Geometry, Rectilinear, Reduced
 from aurora_prep.regridding.grib import KEYS, geometry_from_grib, in_rows
@@ -17,6 +17,7 @@ __all__ = [
     "Coordinate",
     "Curvilinear",
     "Geometry",
+    "NotOnAGridError",
     "Projected",
     "Projection",
     "Rectilinear",

@@ -11,7 +11,7 @@ from pyproj.exceptions import CRSError
 
 from aurora_prep.regridding.axes import rectilinear
 from aurora_prep.regridding.plane_grids import Curvilinear, Projected, Scattered
-from aurora_prep.regridding.planes import Projection, RotatedPole
+from aurora_prep.regridding.planes import Projection, RotatedPole, cartesian
 from aurora_prep.sources.spec import RegridError
 
 if TYPE_CHECKING:
@@ -42,7 +42,17 @@ NAMES = {
     "latitude": {"latitude", "lat", "nav_lat", "xlat", "clat"},
     "longitude": {"longitude", "lon", "nav_lon", "xlong", "clon"},
 }
+EARTH = (
+    "earth_radius", "semi_major_axis", "semi_minor_axis", "reference_ellipsoid_name",
+    "horizontal_datum_name", "geographic_crs_name", "crs_wkt", "spatial_ref",
+)  # fmt: skip
+AGREE = 0.1  # of the spacing: how far a mapping and the coordinates may be apart
+ROUNDED = 1e-6  # radians: the last digit of coordinates in float32
 METRES = {"m": 1.0, "metre": 1.0, "metres": 1.0, "meter": 1.0, "meters": 1.0, "km": 1000.0}
+
+
+class NotOnAGridError(RegridError):
+    """A variable has no latitude and longitude, nor any others that stand for them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,10 +108,10 @@ def located(
         RegridError: The coordinates describe no grid.
     """
     if grid_mapping and (plane := from_mapping(coordinates, grid_mapping)) is not None:
-        return plane
+        return settled(*plane, coordinates, grid_mapping)
     latitude, longitude = (found(coordinates, what) for what in NAMES)
     if latitude is None or longitude is None:
-        raise RegridError(
+        raise NotOnAGridError(
             "no latitude and longitude among the coordinates",
             "geometry_from_cf",
             f"coordinates {sorted(coordinates)}",
@@ -120,8 +130,17 @@ def located(
     return latitude.dims, Curvilinear(doubles(latitude), doubles(longitude), known)
 
 
-def found(coordinates: Mapping[str, Coordinate], what: str) -> Coordinate | None:
-    """The latitude or longitude: by units, then by standard name, then by name."""
+def found(
+    coordinates: Mapping[str, Coordinate], what: str, axes: int | None = None
+) -> Coordinate | None:
+    """The latitude or longitude: by units, then by standard name, then by name.
+
+    Args:
+        coordinates: Coordinate variables by name.
+        what: ``latitude`` or ``longitude``.
+        axes: Number of its dimensions, where only such a one is wanted.
+    """
+    sizes = (1, 2) if axes is None else (axes,)
     units = DEGREES_NORTH if what == "latitude" else DEGREES_EAST
     rules = (
         lambda _, c: str(c.attributes.get("units", "")).lower() in units,
@@ -129,7 +148,7 @@ def found(coordinates: Mapping[str, Coordinate], what: str) -> Coordinate | None
         lambda name, _: name.lower() in NAMES[what],
     )
     for rule in rules:
-        hits = [c for name, c in coordinates.items() if rule(name, c) and c.values.ndim in (1, 2)]
+        hits = [c for name, c in coordinates.items() if rule(name, c) and c.values.ndim in sizes]
         hits = [c for c in hits if "grid_" not in str(c.attributes.get("standard_name", ""))]
         if hits:
             return hits[0]
@@ -138,7 +157,7 @@ def found(coordinates: Mapping[str, Coordinate], what: str) -> Coordinate | None
 
 def from_mapping(
     coordinates: Mapping[str, Coordinate], mapping: Mapping[str, object]
-) -> tuple[tuple[str, ...], Geometry] | None:
+) -> tuple[tuple[str, ...], Projected] | None:
     """Dimensions and geometry from axes in the plane of a mapping; ``None`` without them."""
     kind = str(mapping.get("grid_mapping_name", ""))
     if kind == "latitude_longitude" or not mapping:
@@ -171,6 +190,56 @@ def from_mapping(
             "correct the attributes of the grid mapping variable",
         ) from error
     return dims, Projected(Projection(crs.to_wkt()), metres(x), metres(y))
+
+
+def settled(
+    dims: tuple[str, ...],
+    plane: Projected,
+    coordinates: Mapping[str, Coordinate],
+    mapping: Mapping[str, object],
+) -> tuple[tuple[str, ...], Geometry]:
+    """The grid of a mapping, held against the latitudes and longitudes that the file has too.
+
+    A mapping that does not name the earth is completed by them: where it does not agree, they
+    count.
+
+    Raises:
+        RegridError: The mapping and the coordinates contradict each other, or the mapping
+            names no earth and there are no coordinates to tell.
+    """
+    latitude, longitude = (found(coordinates, what, axes=2) for what in NAMES)
+    is_rotated = isinstance(plane.plane, RotatedPole)
+    has_earth = is_rotated or any(mapping.get(key) is not None for key in EARTH)
+    if latitude is None or longitude is None or latitude.dims != dims or longitude.dims != dims:
+        if has_earth:
+            return dims, plane
+        raise RegridError(
+            "the grid mapping does not say how large the earth is",
+            f"grid mapping {mapping.get('grid_mapping_name')}",
+            f"none of {', '.join(EARTH)}, and no latitude and longitude of the points",
+            "add earth_radius, or semi_major_axis and inverse_flattening, to the mapping",
+        )
+    said = doubles(latitude).ravel(), doubles(longitude).ravel()
+    made = plane.points()
+    apart = np.linalg.norm(cartesian(*said) - cartesian(*made), axis=0)
+    worst = int(np.argmax(np.where(np.isfinite(apart), apart, np.inf)))
+    allowed = max(AGREE * np.radians(plane.spacing), ROUNDED)
+    if apart[worst] <= allowed:
+        return dims, plane
+    if not has_earth:
+        return dims, Curvilinear(doubles(latitude), doubles(longitude))
+    raise RegridError(
+        "the grid mapping contradicts the file's own latitudes and longitudes",
+        f"grid mapping {mapping.get('grid_mapping_name')}",
+        "point {} is at {:.4f} N {:.4f} E by its coordinates, at {:.4f} N {:.4f} E by the"
+        " mapping: {:.4g} degrees apart".format(
+            tuple(map(int, np.unravel_index(worst, plane.shape))),
+            *(side[worst] for side in (*said, *made)),
+            float(np.degrees(apart[worst])),
+        ),
+        "find out which is right, then drop the other: the attribute grid_mapping of the"
+        " variable, or the coordinates",
+    )
 
 
 def metres(axis: Coordinate) -> Doubles:

@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aurora_prep.regridding.axes import longitude_edges
+from aurora_prep.regridding.axes import SEAM, longitude_edges
 from aurora_prep.regridding.geometry import CLOSE, FULL_TURN, POLE, Geometry, check_axis
 from aurora_prep.regridding.planes import Plane, RotatedPole, cartesian
 from aurora_prep.sources.spec import RegridError
 
 if TYPE_CHECKING:
     from aurora_prep.regridding.arrays import Doubles, Pair
+
+SAMPLE = 20  # rows and columns looked at
+RIGHT_ANGLE = 0.05  # cosine of the angle between rows and columns
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,11 +73,32 @@ class Projected(Geometry):
         return isinstance(self.plane, RotatedPole)
 
     @property
+    def unit(self) -> float:
+        """Degrees a unit of x, where x goes round the globe; else 1."""
+        return FULL_TURN / (self.plane.period or FULL_TURN)
+
+    @property
     def turns(self) -> bool:
-        """Whether the columns close the circle round a moved pole."""
-        step = abs(float(self.x[1] - self.x[0]))
-        whole = abs(abs(self.x[-1] - self.x[0]) + step - FULL_TURN) < CLOSE * FULL_TURN
-        return self.is_rotated and bool(whole)
+        """Whether the columns close the circle."""
+        if self.plane.period is None:
+            return False
+        x = self.x * self.unit
+        step = abs(float(x[1] - x[0]))
+        slack = CLOSE * FULL_TURN if self.is_rotated else SEAM * step
+        return bool(abs(abs(x[-1] - x[0]) + step - FULL_TURN) < slack)
+
+    def on_plane(self, latitude: Doubles, longitude: Doubles) -> Pair:
+        """``(x, y)`` of points in degrees, x within one turn from the western border.
+
+        A map cuts the globe open along one meridian; a grid may run across the cut.
+        """
+        x, y = self.plane.to_plane(latitude, longitude)
+        period = self.plane.period
+        if period is None:
+            return x, y
+        slack = CLOSE * period
+        west = self.x_edges.min() - slack
+        return west + np.mod(x - west, period), y
 
     @staticmethod
     def edges(axis: Doubles) -> Doubles:
@@ -86,13 +110,28 @@ class Projected(Geometry):
     @property
     def x_edges(self) -> Doubles:
         """Borders of the columns."""
-        return longitude_edges(self.x) if self.turns else self.edges(self.x)
+        edges = longitude_edges(self.x * self.unit) / self.unit if self.turns else None
+        return self.edges(self.x) if edges is None else edges
 
     @property
     def y_edges(self) -> Doubles:
         """Borders of the rows; those of rotated latitudes end at the moved poles."""
         edges = self.edges(self.y)
         return np.clip(edges, -POLE, POLE) if self.is_rotated else edges
+
+    @cached_property
+    def is_orthogonal(self) -> bool:
+        """Whether rows and columns meet at right angles, nearly, wherever a sample looks."""
+        x = self.x[:: max(1, len(self.x) // SAMPLE)]
+        y = self.y[:: max(1, len(self.y) // SAMPLE)]
+        x, y = (side.ravel() for side in np.meshgrid(x, y))
+        step = 1e-3 * abs(float(self.x[1] - self.x[0])), 1e-3 * abs(float(self.y[1] - self.y[0]))
+        here = cartesian(*self.plane.to_sphere(x, y))
+        across = cartesian(*self.plane.to_sphere(x + step[0], y)) - here
+        up = cartesian(*self.plane.to_sphere(x, y + step[1])) - here
+        lengths = np.linalg.norm(across, axis=0) * np.linalg.norm(up, axis=0)
+        lean = np.abs((across * up).sum(axis=0))
+        return bool(np.all(lean <= RIGHT_ANGLE * np.maximum(lengths, np.finfo(float).tiny)))
 
     def cells(self) -> Pair:
         """Corners of every cell, ``(points, 4)``, in turn."""

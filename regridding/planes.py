@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from aurora_prep.regridding.arrays import Doubles, Pair
 
 
+EVEN = 1e-9  # of a step: how far steps of a cylindrical projection may differ
+
+
 class Plane(ABC):
     """A map of the sphere, or part of it, onto x and y."""
 
@@ -31,6 +34,11 @@ class Plane(ABC):
     @abstractmethod
     def parts(self) -> tuple[object, ...]:
         """What tells this map from all others."""
+
+    @property
+    @abstractmethod
+    def period(self) -> float | None:
+        """Width of the whole globe along x, where meridians are parallel lines; else ``None``."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +68,20 @@ class Projection(Plane):
         crs = CRS(self.definition)
         geodetic = crs.geodetic_crs
         return Transformer.from_crs(geodetic, crs, always_xy=True)
+
+    @cached_property
+    def period(self) -> float | None:
+        """Width of the globe on a cylindrical projection; ``None`` on all others.
+
+        Found by projecting: x depends on the longitude alone, and evenly so.
+        """
+        longitude = np.arange(-180.0, 180.0)
+        low, high = (self.to_plane(np.full(360, p), longitude)[0] for p in (0.0, 45.0))
+        steps = np.diff(low)
+        step = float(np.median(steps)) if np.all(np.isfinite(low)) else np.nan
+        is_even = np.count_nonzero(np.abs(steps - step) <= EVEN * abs(step)) >= len(steps) - 1
+        alike = np.all(np.abs(high - low) <= EVEN * abs(step))
+        return abs(step) * 360.0 if step and is_even and alike else None
 
     def to_plane(self, latitude: Doubles, longitude: Doubles) -> Pair:
         """``(x, y)`` of points in degrees."""
@@ -105,6 +127,11 @@ class RotatedPole(Plane):
             [[np.cos(tilt), 0, np.sin(tilt)], [0, 1, 0], [-np.sin(tilt), 0, np.cos(tilt)]]
         )
         return np.asarray(about_y @ about_z)
+
+    @property
+    def period(self) -> float:
+        """One turn, in degrees."""
+        return 360.0
 
     def to_plane(self, latitude: Doubles, longitude: Doubles) -> Pair:
         """``(x, y)`` of points in degrees."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from aurora_prep.regridding.arrays import Field
 
 
-FORMAT = 1  # of weights: a change of their meaning or layout makes old ones stale
+FORMAT = 2  # of weights: a change of their meaning or layout makes old ones stale
 OWN = ("conservative", "bilinear", "nearest", "majority")
 METHODS = ("auto", *OWN, *mir.METHODS)
 UNAVERAGED = ("majority", "nearest", "mir-nearest")

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 NEWTON_STEPS = 12
 ROUND_OFF = 1e-9
+TIE = 1e-12  # of a squared chord: distances closer than this are equal
+CURVED, SCATTERED = 0.75, 1.5  # spacings: how far from its point a cell reaches
 CANDIDATES = 24  # triangles whose centre is near, tried for each target point
 LONGEST = 8.0  # times the spacing: a longer edge bridges a gap in the points
 
@@ -60,13 +62,11 @@ def in_plane(source: Projected, target: Rectilinear) -> Triplets:
     """Bilinear between the axes of a projected grid, in its own plane."""
     x, y = source.plane.to_plane(*target.points())
     fine = np.flatnonzero(np.isfinite(x) & np.isfinite(y))
-    across = (
-        turned_linear(source.x, x[fine], turn=True)
-        if source.turns
-        else turned_linear(source.x, x[fine], turn=False)
-        if source.is_rotated
-        else linear(source.x, x[fine])
-    )
+    if source.plane.period is None:
+        across = linear(source.x, x[fine])
+    else:
+        unit = source.unit
+        across = turned_linear(source.x * unit, x[fine] * unit, turn=source.turns)
     up = linear(source.y, y[fine])
     columns = source.shape[1]
     places = [(a, b) for a in range(len(up.index)) for b in range(len(across.index))]
@@ -86,8 +86,9 @@ def in_cells(source: Curvilinear, target: Rectilinear) -> Triplets:
     rows, columns = source.shape
     vectors = cartesian(*source.points()).T
     points = cartesian(*target.points()).T
-    away, nearest = cKDTree(vectors).query(points, workers=1)
-    near = np.flatnonzero(away <= 2 * np.radians(source.spacing) + ROUND_OFF)
+    reach = 2 * np.radians(source.spacing) + ROUND_OFF
+    away, nearest = search(source, points, reach)
+    near = np.flatnonzero(away <= reach)
     row, column = np.divmod(nearest[near], columns)
     found = np.zeros(len(near), dtype=bool)
     index, weight = np.zeros((4, len(near)), dtype=np.int64), np.zeros((4, len(near)))
@@ -170,8 +171,11 @@ def in_triangles(source: Geometry, target: Rectilinear) -> Triplets:
     tree = cKDTree(centres / np.linalg.norm(centres, axis=1, keepdims=True))
     points = cartesian(*target.points()).T
     count = min(CANDIDATES, len(faces))
-    away, near = tree.query(points, k=np.arange(1, count + 1))
-    left = np.flatnonzero(away[:, 0] <= np.radians(LONGEST * source.spacing))
+    reach = np.radians(LONGEST * source.spacing)
+    first, _ = tree.query(points, distance_upper_bound=reach + ROUND_OFF)
+    left = np.flatnonzero(first <= reach)
+    near = np.zeros((len(points), count), dtype=np.int64)
+    near[left] = tree.query(points[left], k=np.arange(1, count + 1))[1]
     index, weight = np.zeros((len(points), 3), dtype=np.int64), np.zeros((len(points), 3))
     for k in range(count):
         corners = faces[near[left, k]]
@@ -200,28 +204,84 @@ def barycentric(corners: Doubles, points: Doubles) -> Doubles:
 
 
 def nearest_scattered(source: Geometry, target: Rectilinear) -> Positions:
-    """Nearest source point by great circle; -1 outside the cells of the source."""
-    vectors = cartesian(*source.points()).T
-    points = cartesian(*target.points()).T
-    away, index = cKDTree(vectors).query(points)
-    return np.where(covers(source, target, away), index, -1).astype(np.int64)
+    """Nearest source point by great circle; -1 outside the cells of the source.
 
-
-def covers(source: Geometry, target: Rectilinear, away: Doubles) -> NDArray[np.bool_]:
-    """Which target points lie inside the source's cells."""
+    Only points that may lie inside are looked up, and no farther than a cell reaches: far
+    from all points a search tree would have to look at every one of them.
+    """
+    latitude, longitude = target.points()
+    near = np.arange(target.size)
+    reach = np.inf
     if isinstance(source, Projected):
-        x, y = source.plane.to_plane(*target.points())
-        if source.is_rotated:
-            west = source.x_edges.min()
-            x = west + np.mod(x - west, 360.0)
-        inside = np.isfinite(x) & np.isfinite(y)
-        for place, edges in ((x, source.x_edges), (y, source.y_edges)):
-            slack = CLOSE * np.ptp(edges)
-            inside &= (place >= edges.min() - slack) & (place <= edges.max() + slack)
-        return inside
-    reach = 0.75 if isinstance(source, Curvilinear) else 1.5
-    return (
-        away <= np.radians(reach * source.spacing)
-        if isinstance(source, Scattered | Curvilinear)
-        else away >= 0
-    )
+        near = np.flatnonzero(inside_plane(source, latitude, longitude))
+        if source.is_orthogonal:
+            found = np.full(target.size, -1, dtype=np.int64)
+            found[near] = neighbour_nearest(source, latitude[near], longitude[near])
+            return found
+    elif isinstance(source, Curvilinear | Scattered):
+        cells = CURVED if isinstance(source, Curvilinear) else SCATTERED
+        reach = np.radians(cells * source.spacing)
+    found = np.full(target.size, -1, dtype=np.int64)
+    away, index = search(source, cartesian(latitude[near], longitude[near]).T, reach)
+    inside = away <= reach
+    found[near[inside]] = index[inside]
+    return found
+
+
+def neighbour_nearest(source: Projected, latitude: Doubles, longitude: Doubles) -> Positions:
+    """Nearest source point among the nine about a point's place in the plane.
+
+    Where rows and columns meet at right angles no other point is nearer. Of points equally
+    far away the first in the order of the rows is taken.
+    """
+    x, y = source.on_plane(latitude, longitude)
+    rows, columns = source.shape
+    row, column = place_on(source.y, y), place_on(source.x, x)
+    points = cartesian(latitude, longitude)
+    vectors = cartesian(*source.points())
+    best = np.full(len(x), np.inf)
+    found = np.zeros(len(x), dtype=np.int64)
+    for down in (-1, 0, 1):
+        for right in (-1, 0, 1):
+            r = np.clip(row + down, 0, rows - 1)
+            c = column + right
+            c = np.mod(c, columns) if source.turns else np.clip(c, 0, columns - 1)
+            index = r * columns + c
+            away = np.square(vectors[:, index] - points).sum(axis=0)
+            level = np.abs(away - best) <= TIE * np.maximum(away, TIE)
+            closer = (away < best) & ~level | level & (index < found)
+            found, best = np.where(closer, index, found), np.where(closer, away, best)
+    return found
+
+
+def place_on(axis: Doubles, values: Doubles) -> Positions:
+    """Position on a monotonic axis of the coordinate nearest to each value."""
+    order = np.arange(len(axis))
+    if axis[-1] < axis[0]:
+        axis, order = axis[::-1], order[::-1]
+    middle = (axis[1:] + axis[:-1]) / 2
+    return order[np.searchsorted(middle, values)]
+
+
+def search(source: Geometry, points: Doubles, reach: float) -> tuple[Doubles, Positions]:
+    """Distance to the nearest source point, infinite beyond ``reach``, and its position.
+
+    Args:
+        source: Its points are searched.
+        points: Unit vectors, ``(n, 3)``.
+        reach: Farthest distance looked at, in chords of the unit sphere.
+    """
+    tree = cKDTree(cartesian(*source.points()).T)
+    bound = np.inf if np.isinf(reach) else reach * (1 + CLOSE) + ROUND_OFF
+    away, index = tree.query(points, distance_upper_bound=bound, workers=1)
+    return np.asarray(away), np.asarray(index, dtype=np.int64)
+
+
+def inside_plane(source: Projected, latitude: Doubles, longitude: Doubles) -> NDArray[np.bool_]:
+    """Which points lie inside the cells of a projected grid."""
+    x, y = source.on_plane(latitude, longitude)
+    inside = np.isfinite(x) & np.isfinite(y)
+    for place, edges in ((x, source.x_edges), (y, source.y_edges)):
+        slack = CLOSE * np.ptp(edges)
+        inside &= (place >= edges.min() - slack) & (place <= edges.max() + slack)
+    return inside

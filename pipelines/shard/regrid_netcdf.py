@@ -23,7 +23,14 @@ from aurora_prep.pipelines.shard.regrid_job import (
 )
 from aurora_prep.pipelines.shard.regrid_output import HORIZONTAL, Output, axes
 from aurora_prep.providers.packing import unpack
-from aurora_prep.regridding import Coordinate, Geometry, Rectilinear, Reduced, located
+from aurora_prep.regridding import (
+    Coordinate,
+    Geometry,
+    NotOnAGridError,
+    Rectilinear,
+    Reduced,
+    located,
+)
 from aurora_prep.sources.spec import (
     DecodeError,
     Grid,
@@ -233,9 +240,7 @@ def _on_grid(data: xr.Dataset, raw: xr.Dataset, name: str) -> _OnGrid | None:
     attributes = data[mapping].attrs if mapping in data.variables else None
     try:
         dims, geometry = located(coordinates, attributes)
-    except RegridError:
-        if {"latitude", "longitude", "lat", "lon"} & set(map(str, array.dims)):
-            raise
+    except NotOnAGridError:
         return None
     if not set(dims) <= set(map(str, array.dims)):
         return None
