@@ -24,12 +24,17 @@ import io
 import logging
 import os
 import re
+import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
 import google_crc32c
-from gcsfs.core import GCSFileSystem
+
+with warnings.catch_warnings():
+    # Google's libraries announce the end of a Python version a year ahead.
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"google\.")
+    from gcsfs.core import GCSFileSystem
 
 from aurora_prep.providers.retry import Policy
 

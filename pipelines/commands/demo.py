@@ -34,9 +34,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the demo recipe, or find that it has been run."""
-    with imports.swiftly():
-        from aurora_prep.pipelines.recipe import Recipe
-        from aurora_prep.pipelines.run.run import run as run_recipe
+    from aurora_prep.pipelines.recipe import Recipe
+    from aurora_prep.pipelines.run.outcome import finished_already
 
     place = resources.files("aurora_prep.pipelines").joinpath("demo.yaml")
     with resources.as_file(place) as path:
@@ -46,7 +45,11 @@ def run(args: argparse.Namespace) -> int:
         f" of each, from the embedded provider into {args.out}"
     )
     cache = Path(args.out).parent / f"{Path(args.out).name}-cache"
-    outcome = run_recipe(recipe, embedded=True, cache=str(cache))
+    outcome = finished_already(recipe, embedded=True)
+    if outcome is None:
+        with imports.swiftly():
+            from aurora_prep.pipelines.run.run import run as run_recipe
+        outcome = run_recipe(recipe, embedded=True, cache=str(cache))
     if outcome.had_nothing_to_do:
         show.line(f"nothing to do: all {outcome.frames} frames are there, nothing is downloaded")
     show.line()

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from aurora_prep.pipelines.commands import imports, show
+
+if TYPE_CHECKING:
+    from aurora_prep.pipelines.run.outcome import Outcome
 
 SHOWN = 10
 
@@ -34,26 +38,38 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run a recipe; 1 when planned frames are not written."""
+    from aurora_prep.pipelines.recipe import Recipe
+    from aurora_prep.pipelines.recipe.values import parse_size
+    from aurora_prep.pipelines.run.outcome import finished_already
+
+    recipe = Recipe.load(args.recipe, output=args.out)
+    limit = parse_size(args.cache_limit, "--cache-limit") if args.cache_limit else None
+    is_plain = not (args.overwrite or args.beam_options or args.events)
+    if is_plain and (outcome := finished_already(recipe, embedded=args.embedded)):
+        return _told(outcome, json=args.json)
     with imports.swiftly():
-        from aurora_prep.pipelines.recipe import Recipe
-        from aurora_prep.pipelines.recipe.values import parse_size
         from aurora_prep.pipelines.run.run import run as run_recipe
 
     outcome = run_recipe(
-        Recipe.load(args.recipe, output=args.out),
+        recipe,
         overwrite=args.overwrite,
         embedded=args.embedded,
         beam_options=args.beam_options,
         cache=args.cache,
-        cache_limit=parse_size(args.cache_limit, "--cache-limit") if args.cache_limit else None,
+        cache_limit=limit,
         events=args.events,
         threads=args.threads,
         show=not args.json,
     )
-    if not args.json and outcome.had_nothing_to_do:
+    return _told(outcome, json=args.json)
+
+
+def _told(outcome: Outcome, *, json: bool) -> int:
+    """Print what a run did; the exit code."""
+    if not json and outcome.had_nothing_to_do:
         show.line(f"nothing to do: all {outcome.frames:,} frames are there already")
-    print_summary(outcome.root, json=args.json)
-    for quirk in () if args.json else outcome.quirks:
+    print_summary(outcome.root, json=json)
+    for quirk in () if json else outcome.quirks:
         show.line(f"quirk: {quirk}")
     return 1 if outcome.absent else 0
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import aurora_prep
-from aurora_prep.manifest import durable, layout
 from aurora_prep.pipelines.commands import show
 from aurora_prep.sources.spec import ManifestError
 
@@ -81,6 +80,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _load(dataset: str, source: str | None) -> list[Statistics]:
+    from aurora_prep.manifest import durable, layout
     from aurora_prep.normalisation import Statistics
 
     folder = durable.join(dataset, layout.STATISTICS)
@@ -122,6 +122,8 @@ def _print(statistics: Statistics, *, area_weighted: bool) -> None:
 
 
 def _give(text: str, out: str | None) -> int:
+    from aurora_prep.manifest import durable
+
     if out is None:
         sys.stdout.write(text)
     else:
@@ -130,6 +132,8 @@ def _give(text: str, out: str | None) -> int:
 
 
 def _give_netcdf(found: list[Statistics], out: str | None) -> int:
+    from aurora_prep.manifest import durable
+
     if out is None or len(found) != 1:
         raise ManifestError(
             "NetCDF is written for one source, into a file",

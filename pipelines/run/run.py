@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from aurora_prep.pipelines.recipe import Recipe
 from aurora_prep.pipelines.run.answers import forget_finished
 from aurora_prep.pipelines.run.claim import alone, claim, frames_there, remove
 from aurora_prep.pipelines.run.ledger_watch import LedgerWatch
+from aurora_prep.pipelines.run.outcome import Outcome
 from aurora_prep.pipelines.run.pipeline import Prepare
 from aurora_prep.pipelines.run.progress import Display, counted
 from aurora_prep.pipelines.run.rehearsal import recognised
@@ -44,32 +45,10 @@ from aurora_prep.sources.spec import (
     StatisticsError,
 )
 
+__all__ = ["Outcome", "run"]
+
 LOGGER = logging.getLogger(__name__)
 LOGGER_OF_WORKERS = logging.getLogger("apache_beam.runners.common")
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a run came to.
-
-    Attributes:
-        root: The dataset.
-        frames: Frames planned.
-        done: Frames that were there before the run began.
-        absent: Planned frames that are not written.
-        quirks: What is known to be odd about the planned times and variables.
-    """
-
-    root: str
-    frames: int
-    done: int
-    absent: int
-    quirks: tuple[str, ...] = ()
-
-    @property
-    def had_nothing_to_do(self) -> bool:
-        """Whether every frame was there already."""
-        return self.done == self.frames and not self.absent
 
 
 def run(

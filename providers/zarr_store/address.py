@@ -9,7 +9,6 @@ from typing import Any, Self
 from zarr.abc.store import Store
 from zarr.storage import FsspecStore, LocalStore
 
-from aurora_prep.providers.gcs import CheckedGcs
 from aurora_prep.providers.places import expanded
 from aurora_prep.sources.spec import FetchError
 
@@ -80,6 +79,8 @@ class StoreAddress:
             return LocalStore(self.url.removeprefix(FOLDER), read_only=True)
         if self.url.startswith(GOOGLE):
             options: dict[str, Any] = {"token": "anon"} if self.is_anonymous else {}
+            from aurora_prep.providers.gcs import CheckedGcs  # noqa: PLC0415  # slow to import
+
             files = CheckedGcs(
                 asynchronous=True, endpoint_url=self.endpoint, skip_instance_cache=True, **options
             )

@@ -10,7 +10,6 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-import xarray as xr
 import zarr
 from numpy.typing import NDArray
 from zarr.abc.store import ByteRequest, Store
@@ -136,6 +135,8 @@ class OpenStore:
             FetchError: One of them cannot be read.
             DecodeError: Its times make no sense.
         """
+        import xarray as xr  # noqa: PLC0415  # slow to import, and plans need no axes
+
         named = [name for name, array in self.arrays.items() if array.dims == (name,)]
         # An axis that holds nothing but its fill value, such as one time of 0, is not stored.
         strict: Any = self._group.store
