@@ -166,6 +166,7 @@ def _source(
         "grid": entry.grid.name,
         "winds": entry.recipe.winds,
         "store": entry.store,
+        "statics_from": entry.statics_from,
         "static_store": entry.static_store if entry.static_variables else None,
         "variables": [*entry.paths, *entry.static_paths],
         "levels": list(entry.levels),

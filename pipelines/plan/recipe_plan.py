@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from aurora_prep import sources
+from aurora_prep.pipelines.plan.borrowed_statics import borrowed
 from aurora_prep.pipelines.plan.own_files import check_held, choice_of, no_frame, source_of
 from aurora_prep.pipelines.plan.source_plan import FLOAT32_BYTES, SourcePlan, is_static
 from aurora_prep.pipelines.plan.store_choice import is_synthetic_store, own_store, public_store
@@ -120,11 +121,18 @@ def _source_plan(
     if static_files:
         static = _held_static(entry, static_files, source, cache, where)
         synthetic = synthetic or holdings_of(static_files, source, cache).synthetic
+    elif entry.statics_from:
+        static = borrowed(entry, source, where)
     if entry.access == ZARR:
         files = own_store(entry, recipe, where)
         synthetic = synthetic or any(map(is_synthetic_store, files))
         if not files:
-            public_store(source, entry, moving if static_files else (*moving, *static), where)
+            public_store(
+                source,
+                entry,
+                moving if static_files or entry.statics_from else (*moving, *static),
+                where,
+            )
     deepest = max(len(levels) if source.native(p).variable.has_levels else 1 for p in moving)
     size = deepest * grid.rows * grid.columns * FLOAT32_BYTES
     is_forecast = source.product is Product.FORECAST
@@ -179,14 +187,18 @@ def _wanted(source: Source, entry: SourceRecipe, where: str) -> tuple[str, ...]:
     for native in source.natives:
         path = native.variable.path
         is_delivered = is_derived(path) or native in delivered
-        if path in named and not is_delivered and not (entry.statics and is_static(path)):
+        if (
+            path in named
+            and not is_delivered
+            and not ((entry.statics or entry.statics_from) and is_static(path))
+        ):
             if native.variable.short_name in at_hand:
                 continue
             raise RecipeError(
                 "the access does not deliver this variable",
                 where,
                 f"{path} by access {access.name}",
-                "give a file of static fields as statics:, or leave the variable out"
+                "write statics_from: era5, give a file as statics:, or leave the variable out"
                 if is_static(path)
                 else "leave the variable out, or take another access",
             )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
 from aurora_prep.manifest import layout
+from aurora_prep.pipelines.plan.borrowed_statics import requests
 from aurora_prep.pipelines.reading.derived import is_derived
 from aurora_prep.pipelines.reading.match import Moment
 from aurora_prep.pipelines.recipe import SourceRecipe
@@ -151,6 +152,15 @@ class SourcePlan:
         """The Zarr store of the static fields, relative to the dataset."""
         return layout.static_store(self.grid.name)
 
+    @property
+    def statics_from(self) -> str | None:
+        """Where the static fields come from: a source, or files; ``None`` where there are none."""
+        if not self.static_paths:
+            return None
+        if self.static_files:
+            return ", ".join(self.static_files)
+        return self.recipe.statics_from or self.source.name
+
     def variable(self, path: str) -> Variable:
         """The declared variable of a path."""
         return self.source.native(path).variable
@@ -216,11 +226,15 @@ class SourcePlan:
             synthetic: Whether the embedded provider answers.
         """
         access = self.source.access(self.recipe.access)
+        static = () if self.static_files else self.static_paths
+        if self.recipe.statics_from and static:
+            borrowed = requests(self.recipe.statics_from, static, synthetic=synthetic)
+            moving = replace(self, static_paths=()).requests(synthetic=synthetic)
+            return itertools.chain(borrowed, moving)
         if not isinstance(access, Cds | Http | Index | Mars) or not isinstance(
             self.init_times, Timeline
         ):
             return iter(())
-        static = () if self.static_files else self.static_paths
         paths = [path for path in (*static, *self.paths) if not is_derived(path)]
         return plan_requests(
             self.source,

@@ -83,7 +83,8 @@ def address_of(plan: SourcePlan, endpoint: str | None = None) -> StoreAddress | 
     """
     if plan.recipe.access == ZARR and plan.files:
         return StoreAddress.parse(plan.files[0])
-    static = () if plan.static_files else plan.static_paths
+    elsewhere = plan.static_files or plan.recipe.statics_from
+    static = () if elsewhere else plan.static_paths
     store = public_store(plan.source, plan.recipe, (*plan.paths, *static), plan.source.name)
     if store is None:
         return None

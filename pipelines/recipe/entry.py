@@ -20,6 +20,7 @@ from aurora_prep.pipelines.recipe.values import (
 from aurora_prep.sources.spec import (
     AuroraPrepError,
     Grid,
+    Kind,
     Product,
     RecipeError,
     Source,
@@ -64,6 +65,8 @@ class SourceRecipe:
         levels: Wanted levels, hPa; ``None`` means all, or what the files hold.
         paths: Globs of the user's own files; for access ``zarr`` the address of a mirror.
         statics: Globs of the user's own files of static fields.
+        statics_from: Source whose static fields are written beside the frames; empty for the
+            source's own.
         companions: Other sources of the recipe of which every frame needs one of the same
             valid time and grid.
         data_format: What to ask of a store: ``grib`` or ``netcdf``.
@@ -93,6 +96,7 @@ class SourceRecipe:
     levels: tuple[int, ...] | None = None
     paths: tuple[str, ...] = ()
     statics: tuple[str, ...] = ()
+    statics_from: str = ""
     companions: tuple[str, ...] = ()
     data_format: str = "grib"
     area: tuple[float, float, float, float] | None = None
@@ -121,8 +125,8 @@ def read_entry(entry: Any, where: str, *, winds: str = WINDS[0]) -> SourceRecipe
     """
     keys = (
         "source", "access", "period", "lead_time", "members", "grid", "method", "variables",
-        "extra_variables", "levels", "path", "statics", "with", "data_format", "area",
-        "accept_product", "fill_holes", *PRODUCT_WORDS, "winds",
+        "extra_variables", "levels", "path", "statics", "statics_from", "with", "data_format",
+        "area", "accept_product", "fill_holes", *PRODUCT_WORDS, "winds",
     )  # fmt: skip
     body = mapping(entry, keys, where, needed=("source", "grid"))
     where = f"{where} ({body['source']})"
@@ -160,6 +164,7 @@ def read_entry(entry: Any, where: str, *, winds: str = WINDS[0]) -> SourceRecipe
         levels=None if levels is None else _levels(levels, source, f"{where}, levels"),
         paths=_paths(body.get("path"), f"{where}, path"),
         statics=_paths(body.get("statics"), f"{where}, statics"),
+        statics_from=_statics_from(body, f"{where}, statics_from"),
         companions=_companions(body.get("with"), source, f"{where}, with"),
         data_format=choice(body.get("data_format", "grib"), DATA_FORMATS, f"{where}, data_format"),
         area=_area(body.get("area"), f"{where}, area"),
@@ -213,6 +218,24 @@ def _grid(value: Any, where: str) -> Grid | None:
         return Grid.regular(str(value))
     except AuroraPrepError as error:
         raise RecipeError(*error.at(where).args) from None
+
+
+def _statics_from(body: Mapping[str, Any], where: str) -> str:
+    """The source that static fields are borrowed from."""
+    name = body.get("statics_from")
+    if name is None:
+        return ""
+    if "statics" in body:
+        raise wrong("static fields come from two places", where, name, "drop statics, or this")
+    if not isinstance(name, str) or name == body["source"]:
+        raise wrong("statics_from names no other source", where, name, "write era5")
+    try:
+        donor = sources.load(name)
+    except AuroraPrepError as error:
+        raise RecipeError(*error.at(where).args) from None
+    if not donor.of_kind(Kind.STATIC):
+        raise wrong("that source has no static fields", where, name, "write era5")
+    return donor.name
 
 
 def _period(value: Any, source: Source, where: str) -> Timeline:

@@ -128,12 +128,15 @@ class Work:
         static fields that come from a file or need none.
         """
         found: dict[Block, list[OwnFile | Store | NotDelivered]] = {}
+        borrowed = bool(plan.recipe.statics_from)
         if () in left and plan.static_files:
             found[()] = [OwnFile(name) for name in plan.static_files]
-        elif () in left and (all(map(is_derived, plan.static_paths)) or plan.files):
+        elif () in left and (
+            all(map(is_derived, plan.static_paths)) or (plan.files and not borrowed)
+        ):
             found[()] = []
         if (address := address_of(plan, self.service.buckets)) is not None:
-            in_store = left - {()} if plan.static_files else left
+            in_store = left - {()} if plan.static_files or borrowed else left
             found.update({block: [Store(str(address))] for block in in_store})
         elif plan.files:
             found.update({block: [] for block in left - {()}})
@@ -157,7 +160,7 @@ def _blocks_of_files(plan: SourcePlan, context: RunContext) -> dict[str, set[Blo
     for (_, moment), ref in held.fields.items():
         if moment != STATIC:
             found[ref.file] |= blocks_of_moments([moment], plan)
-        elif not plan.static_files:
+        elif not plan.static_files and not plan.recipe.statics_from:
             found[ref.file].add(())
     return found
 
