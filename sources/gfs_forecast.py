@@ -28,4 +28,5 @@ SOURCE = Source(
     notes=NOTES,
     quirks=QUIRKS,
     centres=("kwbc",),
+    released_after=timedelta(hours=6),
 )

@@ -107,4 +107,5 @@ SOURCE = Source(
     notes=("Step 0 of the forecast (f000), not the file of the analysis.", *NOTES),
     quirks=QUIRKS,
     centres=("kwbc",),
+    released_after=timedelta(hours=6),
 )

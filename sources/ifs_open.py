@@ -87,4 +87,5 @@ SOURCE = Source(
     origins=("fc",),
     classes=("od",),
     streams=("oper", "scda"),
+    released_after=timedelta(hours=9),
 )

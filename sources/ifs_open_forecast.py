@@ -31,4 +31,5 @@ SOURCE = Source(
     origins=("fc",),
     classes=("od",),
     streams=("oper",),
+    released_after=timedelta(hours=9),
 )

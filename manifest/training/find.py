@@ -76,7 +76,7 @@ def samples_of(
         lasts.append(last)
         pieces.append(rows)
         numbers.append(np.full(len(last), number))
-        steps.append(np.full(len(last), offsets[window.history]))
+        steps.append(np.full(len(last), offsets[window.history] if window.rollout else 1))
     rows = np.concatenate(pieces)
     order = np.argsort(rows[:, window.history - 1, 0], kind="stable")
     positions, companion_rows = rows[order, :, 0], rows[order, :, 1:]

@@ -25,7 +25,7 @@ class Window:
             frames that hold air pollution and 6 h for all others.
         lead: Distance from the last input to the first target, and between targets.
             ``None``: the same as Aurora's own spacing.
-        rollout: Number of targets.
+        rollout: Number of targets; 0 for inputs alone, to forecast from.
     """
 
     history: int = 2
@@ -34,14 +34,13 @@ class Window:
     rollout: int = 1
 
     def __post_init__(self) -> None:
-        counts = {"history": self.history, "rollout": self.rollout}
-        for name, count in counts.items():
-            if count < 1:
+        for name, count, least in (("history", self.history, 1), ("rollout", self.rollout, 0)):
+            if count < least:
                 raise ManifestError(
-                    "a sample needs at least one input and one target",
+                    "a sample needs at least one input, and no fewer than no targets",
                     f"Window, {name}",
                     str(count),
-                    "give 1 or more",
+                    f"give {least} or more",
                 )
         for name, span in {"history_step": self.history_step, "lead": self.lead}.items():
             if span is not None and (span < HOUR or span % HOUR):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -43,12 +43,16 @@ def request_count(plan: SourcePlan) -> int:
     No request reaches beyond a calendar month, and what is asked in a month depends
     on nothing but which of its hours are wanted, and which branches of an archive
     begin or end before or in it. So one month of each sort is planned, and counted
-    as often as its sort occurs: at most a few dozen months for any period.
+    as often as its sort occurs: at most a few dozen months for any period. Of files with
+    an index one init time of each sort is enough.
     """
     times = plan.init_times
     if not isinstance(times, Timeline):
         return sum(1 for _ in plan.requests(synthetic=False))
     moving = replace(plan, static_paths=())
+    access = plan.source.access(plan.recipe.access)
+    if isinstance(access, Index):
+        return _indexed_count(plan, access, times)
     turns = _turns(plan)
     sorts: Counter[tuple[int, ...]] = Counter()
     example: dict[tuple[int, ...], Timeline] = {}
@@ -66,6 +70,18 @@ def request_count(plan: SourcePlan) -> int:
     with_static = sum(1 for _ in replace(plan, init_times=once).requests(synthetic=False))
     without = sum(1 for _ in replace(moving, init_times=once).requests(synthetic=False))
     return counted + with_static - without
+
+
+def _indexed_count(plan: SourcePlan, access: Index, times: Timeline) -> int:
+    """Requests for files with an index: those of one init time of each sort, so often."""
+    moving = replace(plan, static_paths=())
+    counted = sum(
+        number * _count(replace(moving, init_times=Timeline(time, time, times.step)))
+        for time, number in _alike(access, times).values()
+    )
+    first = Timeline(times.start, times.start, HOUR)
+    with_static, without = (replace(one, init_times=first) for one in (plan, moving))
+    return counted + _count(with_static) - _count(without)
 
 
 def _turns(plan: SourcePlan) -> tuple[datetime, ...]:
@@ -90,6 +106,10 @@ def sorts_of_months(times: Timeline) -> list[tuple[Timeline, int]]:
         sorts[sort] += 1
         example.setdefault(sort, month)
     return [(example[sort], number) for sort, number in sorts.items()]
+
+
+def _count(plan: SourcePlan) -> int:
+    return sum(1 for _ in plan.requests(synthetic=False))
 
 
 def _months(times: Timeline) -> Iterator[tuple[tuple[int, int], Timeline]]:
@@ -161,10 +181,22 @@ def whole_files(plan: SourcePlan) -> float:
     if not isinstance(access, Index) or not plan.paths:
         return 0.0
     total = 0
-    for time in plan.init_times:
+    for time, number in _alike(access, plan.init_times).values():
         there = (f for f in access.files if any(f.holds(p, None, time) for p in plan.paths))
-        total += next((files.file_bytes for files in there), 0)
+        total += number * next((files.file_bytes for files in there), 0)
     return float(total * len(plan.lead_times))
+
+
+def _alike(
+    access: Index, times: Sequence[datetime]
+) -> dict[tuple[bool, ...], tuple[datetime, int]]:
+    """One init time of each sort, and how many there are; those of a sort lie in like files."""
+    sorts: dict[tuple[bool, ...], tuple[datetime, int]] = {}
+    for time in times:
+        sort = tuple(files.holds(files.paths[0], None, time) for files in access.files)
+        first, number = sorts.get(sort, (time, 0))
+        sorts[sort] = first, number + 1
+    return sorts
 
 
 def _points(named: str, declared: Grid) -> tuple[int, bool]:

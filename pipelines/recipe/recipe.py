@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from aurora_prep.pipelines.recipe.entry import WINDS, SourceRecipe, check_companions, read_entry
+from aurora_prep.pipelines.recipe.latest import dated
 from aurora_prep.pipelines.recipe.settings import (
     Split,
     StatisticsRecipe,
@@ -107,6 +108,8 @@ class Recipe:
         listed = body["sources"]
         if not isinstance(listed, list) or not listed:
             raise wrong("sources must be a list with one entry at least", where, listed, "add one")
+        listed = [dated(e, f"{where}, sources[{i}]") for i, e in enumerate(listed)]
+        text = body = {**body, "sources": listed}
         winds = choice(body.get("winds", WINDS[0]), WINDS, f"{where}, winds")
         parsed = tuple(
             read_entry(e, f"{where}, sources[{i}]", winds=winds) for i, e in enumerate(listed)

@@ -141,18 +141,18 @@ def body_of(
     files: Sequence[str],
     secondary: Sequence[str],
     form: IndexForm,
-    choices: Sequence[Choice],
+    choices: Sequence[str],
     steps: Sequence[int],
     init_time: datetime,
     member: int | None,
 ) -> dict[str, str | list[str]]:
-    """The body of a request, which :meth:`Ask.of` reads."""
+    """The body of a request, which :meth:`Ask.of` reads; choices are in their text form."""
     body: dict[str, str | list[str]] = {
         "file": list(files),
         "index": str(form),
         "time": f"{init_time:%Y-%m-%dT%H}",
         "steps": [str(step) for step in steps],
-        "fields": [str(choice) for choice in choices],
+        "fields": list(choices),
     }
     if secondary:
         body["secondary"] = list(secondary)

@@ -121,11 +121,11 @@ class _Planner:
 @lru_cache(maxsize=256)
 def _choices(
     access: Index, natives: tuple[Native, ...], places: tuple[Place, ...]
-) -> tuple[Choice, ...]:
-    """The words for fields, with their substitutes where the files do not hold them."""
+) -> tuple[str, ...]:
+    """The text of fields, with their substitutes where the files do not hold them."""
     there = {native.variable.path: native for native in natives}
     pairs = ((there[path], level) for path, level in places)
-    return tuple(_choice(access.term(n.variable), n.number, level) for n, level in pairs)
+    return tuple(str(_choice(access.term(n.variable), n.number, level)) for n, level in pairs)
 
 
 def _choice(term: Term, param: int, level: int | None) -> Choice:

@@ -92,6 +92,8 @@ class Source:
         classes: The archive's classes, such as ``od``.
         streams: The archive's streams, such as ``oper``.
         centres: Centres that make the fields, by ecCodes' names.
+        released_after: Time from an init time to when all of its run is there, about; ``None``
+            of sources whose newest times no recipe may name as ``latest``.
         derived: What is made of an ensemble's members, such as ``mean``; empty for what is
             no such product.
     """
@@ -116,6 +118,7 @@ class Source:
     streams: tuple[str, ...] = ()
     centres: tuple[str, ...] = ("ecmf",)
     derived: str = ""
+    released_after: timedelta | None = None
 
     def __post_init__(self) -> None:
         where = f"Source {self.name!r}"

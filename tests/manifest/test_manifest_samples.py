@@ -225,7 +225,7 @@ def test_weights_that_do_not_fit_are_refused(mixed, weights):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"history": 0}, {"rollout": 0}, {"lead": timedelta(0)}, {"history_step": HOUR / 2}],
+    [{"history": 0}, {"rollout": -1}, {"lead": timedelta(0)}, {"history_step": HOUR / 2}],
 )
 def test_a_window_that_makes_no_sense_is_refused(wrong):
     with pytest.raises(ManifestError, match="Window"):
