@@ -10,8 +10,17 @@ import requests
 from ecmwfapi import api
 
 from aurora_prep.providers.credentials import ADDRESS, Service, ServiceKind
-from aurora_prep.providers.credentials_http import resolve_http
-from aurora_prep.sources.spec import Access, AuroraPrepError, Cds, Http, Mars, Zarr
+from aurora_prep.providers.credentials_http import resolve_hosts, resolve_http
+from aurora_prep.sources.spec import (
+    Access,
+    AuroraPrepError,
+    Cds,
+    Http,
+    Index,
+    IndexedFiles,
+    Mars,
+    Zarr,
+)
 
 MARS_ADDRESS = "https://api.ecmwf.int/v1"
 EMBEDDED = "aurora-prep-embedded"
@@ -35,8 +44,17 @@ def server_of(access: Access) -> str:
     elif isinstance(access, Http):
         known = access.addresses[0]
         found = resolve_http(Service(ServiceKind.HTTP), access.dataset, *access.addresses)[0].url
+    elif isinstance(access, Index):
+        for files in access.files:
+            known, found = files.hosts[0], _first_host(files)
+            if _plain(found) != _plain(known):
+                break
     place = _plain(found)
     return "" if place == _plain(known) else place
+
+
+def _first_host(files: IndexedFiles) -> str:
+    return resolve_hosts(Service(ServiceKind.INDEX), files.dataset, files.hosts)[0].url
 
 
 def is_embedded(server: str) -> bool:

@@ -20,6 +20,7 @@ import eccodes
 import numpy as np
 from numpy.typing import NDArray
 
+from aurora_prep.providers import marks
 from aurora_prep.providers.embedded.atmosphere import GRAVITY, truth
 from aurora_prep.sources.spec import HOUR, Grid, IndexForm, Native, Variable
 from aurora_prep.sources.spec.catalogue import Q, T
@@ -258,6 +259,7 @@ def _template(grid: Grid, form: IndexForm, alone: bool) -> bytes:  # noqa: FBT00
     keys: dict[str, Any] = {
         "tablesVersion": 32 if ours else 2,
         "centre": "ecmf" if ours else "kwbc",
+        "productionStatusOfProcessedData": marks.GRIB2_STATUS,
         **({"grib2LocalSectionPresent": 1} if ours else {}),
         "productDefinitionTemplateNumber": 0 if alone else 1,
         "typeOfProcessedData": 1 if alone else 3,
