@@ -120,7 +120,7 @@ def _ensemble(handle: int, kind: str) -> str:
     """What was made of an ensemble's members, by its template, its local keys or its type."""
     if kind in TYPES:
         return TYPES[kind]
-    if has(handle, "productDefinitionTemplateNumber"):
+    if ec.codes_get_long(handle, "edition") != 1:
         template = ec.codes_get_long(handle, "productDefinitionTemplateNumber")
         if template in DERIVED_TEMPLATES:
             derived = ec.codes_get_long(handle, "derivedForecast")

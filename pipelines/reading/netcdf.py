@@ -216,7 +216,7 @@ def _fields(
         "units": str(getattr(variable, "units", "")),
         "grid": grid,
         "axes": tuple(variable.dimensions.index(on[role].dimensions[0]) for role in HORIZONTAL),
-        "headers": headers_of(data, variable),
+        "headers": headers_of(attributes_of(data), attributes_of(variable)),
     }
     chosen = coordinates_of(variable, outer, visible)
     if unknown_dims(variable, outer, chosen):

@@ -153,7 +153,7 @@ def unknown_dims(variable: Any, outer: Sequence[str], chosen: Mapping[str, Coord
 
 
 def attributes_of(variable: Any) -> dict[str, Any]:
-    """All attributes of a variable."""
+    """All attributes of a variable, or of a file."""
     return {name: variable.getncattr(name) for name in variable.ncattrs()}
 
 

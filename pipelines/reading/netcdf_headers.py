@@ -21,17 +21,22 @@ METHOD = re.compile(r"((?:[A-Za-z_]\w*\s*:\s*)+)([a-z_]+)")
 HOUR = 3600.0
 
 
-def headers_of(data: Any, variable: Any) -> Headers:
-    """How the attributes say that a variable was made: ``GRIB_*`` and ``cell_methods``."""
+def headers_of(of_file: Mapping[str, Any], attributes: Mapping[str, Any]) -> Headers:
+    """How attributes say that a variable was made: ``GRIB_*`` and ``cell_methods``.
+
+    Args:
+        of_file: Attributes of the file, or of the Zarr store.
+        attributes: Attributes of the variable.
+    """
 
     def said(*names: str) -> str:
-        for holder in (variable, data):
+        for holder in (attributes, of_file):
             for name in names:
-                if f"GRIB_{name}" in holder.ncattrs():
-                    return str(holder.getncattr(f"GRIB_{name}"))
+                if f"GRIB_{name}" in holder:
+                    return str(holder[f"GRIB_{name}"])
         return ""
 
-    over_time, over_members = methods_of(str(getattr(variable, "cell_methods", "")))
+    over_time, over_members = methods_of(str(attributes.get("cell_methods", "")))
     kind = said("type", "marsType", "dataType")
     derived = said("derivedForecast")
     ensemble = TYPES.get(kind, "")

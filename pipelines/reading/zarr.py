@@ -15,8 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aurora_prep.pipelines.reading.fields import NO_TIME, PRESSURE, SURFACE, ZarrField
+from aurora_prep.pipelines.reading.fields import NO_TIME, PRESSURE, SURFACE, Headers, ZarrField
 from aurora_prep.pipelines.reading.grid_description import GridDescription
+from aurora_prep.pipelines.reading.netcdf_axes import HECTOPASCALS, PASCALS
+from aurora_prep.pipelines.reading.netcdf_headers import headers_of
+from aurora_prep.pipelines.reading.product import Choice, described, strange
 from aurora_prep.providers.zarr_store import Axis, OpenStore, StoreArray, open_store
 from aurora_prep.sources.spec import DecodeError, Kind, Native, Source, Zarr
 from aurora_prep.sources.spec.outcome import NOT_YET
@@ -32,7 +35,6 @@ ROLES = {
 ROLE = {name: role for role, names in ROLES.items() for name in names}
 # What axes of times and of distances in time are once decoded.
 KINDS = {"time": "M", "lead_time": "m"}
-PASCALS = ("Pa", "pascal", "pascals")
 # ARCO-ERA5 names the days its time axis, much longer, has values of.
 FIRST_DAY, LAST_DAY, LAST_PRELIMINARY_DAY = (
     "valid_time_start", "valid_time_stop", "valid_time_stop_era5t",
@@ -107,6 +109,7 @@ class Shelf:
         accesses = [access for access in source.accesses if isinstance(access, Zarr)]
         self._named = dict(accesses[0].names) if accesses else {}
         self._lookups: dict[str, Callable[[Any], int | None]] = {}
+        self._said: dict[str, Headers] = {}
 
     @cached_property
     def grid(self) -> GridDescription:
@@ -185,7 +188,7 @@ class Shelf:
             init_time, lead_time = NO_TIME, timedelta(0)
         elif not self._has(array, "lead_time") and lead_time:
             return None
-        return ZarrField(
+        found_field = ZarrField(
             file=self.file,
             name=array.name,
             array=array.name,
@@ -198,7 +201,38 @@ class Shelf:
             member=member if self._has(array, "member") else None,
             label="" if static else self.span.label(init_time),
             grid=0,
+            headers=self._headers(array),
         )
+        self._refuse_foreign(found_field, native)
+        return found_field
+
+    def _headers(self, array: StoreArray) -> Headers:
+        """What the attributes of an array, and of the store, say of its making."""
+        if array.name not in self._said:
+            roles = [role for role in _roles(array) if role in ROLES]
+            if repeated := {role for role in roles if roles.count(role) > 1}:
+                raise DecodeError(
+                    "two axes of the Zarr store have one role",
+                    f"{self.file}, {array.name}",
+                    f"{', '.join(sorted(repeated))}: dimensions {', '.join(array.dims)}",
+                    "look at the store; it cannot be used as it is",
+                )
+            self._said[array.name] = headers_of(self.store.attributes, array.attributes)
+        return self._said[array.name]
+
+    def _refuse_foreign(self, field: ZarrField, native: Native) -> None:
+        """Refuse an array of another product, such as a mean over days or a spread.
+
+        Raises:
+            DecodeError: It is one.
+        """
+        if why := strange(self.source, field, native, Choice()):
+            raise DecodeError(
+                "the Zarr store holds another product than the source's",
+                f"{self.file}, {field.array}",
+                f"{why}; its attributes say: {described(field.headers)}",
+                f"name a store of {self.source.name}, or another source",
+            )
 
     @staticmethod
     def _has(array: StoreArray, role: str) -> bool:
@@ -226,8 +260,17 @@ class Shelf:
                     f" such as {axis[:1].tolist()}",
                     "give the axis units that CF knows, such as hours since 1900-01-01, or hours",
                 )
-            in_pascals = self.store.arrays[dim].attributes.get("units") in PASCALS
-            self._lookups[dim] = _lookup(axis / 100.0 if in_pascals else axis)
+            units = self.store.arrays[dim].attributes.get("units")
+            if ROLE[dim] == "level" and units not in (None, "", *PASCALS, *HECTOPASCALS):
+                raise DecodeError(
+                    "the levels of the Zarr store are not in hPa or Pa",
+                    f"{self.file}, {dim}",
+                    f"{units!r}, such as {axis[:1].tolist()}",
+                    "take a store on pressure levels",
+                )
+            if axis.dtype.kind in "mM":  # hours that were written as floats are a little off
+                axis = _whole_seconds(axis)
+            self._lookups[dim] = _lookup(axis / 100.0 if units in PASCALS else axis)
         return self._lookups[dim](value)
 
 
@@ -282,6 +325,14 @@ def _lookup(axis: Axis) -> Callable[[Any], int | None]:
         return int(order[place]) if place < ordered.size and ordered[place] == wanted else None
 
     return find
+
+
+def _whole_seconds(axis: Axis) -> Axis:
+    """Times or distances in time, rounded to seconds."""
+    kind = axis.dtype.kind
+    micro = axis.astype(f"{kind}8[us]").astype(np.int64)
+    rounded: Axis = ((micro + 500_000) // 1_000_000).astype(f"{kind}8[s]")
+    return rounded
 
 
 def _comparable(value: Any, dtype: np.dtype[Any]) -> Any:

@@ -216,3 +216,49 @@ def test_holdings_are_those_wanted_and_no_more(shelf):
 def test_a_store_that_is_not_there_says_so():
     with pytest.raises(FetchError, match="there is no Zarr store"):
         shelf_of("file:///no/such/store.zarr#", sources.load("era5"))
+
+
+@pytest.mark.parametrize(
+    ("attributes", "why"),
+    [
+        ({"cell_methods": "time: mean"}, "a mean over time"),
+        ({"cell_methods": "realization: standard_deviation"}, "spread of an ensemble"),
+        ({"GRIB_stepType": "max"}, "a maximum over time"),
+        ({"GRIB_marsClass": "od"}, "of class od and not ea"),
+    ],
+)
+def test_a_store_of_another_product_is_refused_by_name(shelf, attributes, why):
+    dims, values, said = _numbered(("time",), {"time": 4})
+    held = shelf("era5", {"2m_temperature": (dims, values, {**said, **attributes})},
+                 {"time": _times(4)})  # fmt: skip
+    native = sources.load("era5").native("surface/2t")
+    with pytest.raises(DecodeError) as raised:
+        held.field(native, None, NOW, NO_LEAD, None)
+    assert why in raised.value.args[2]
+
+
+def test_levels_that_are_no_pressure_are_refused(shelf):
+    held = shelf(
+        "era5",
+        {"temperature": _numbered(("time", "level"), {"time": 4, "level": 2})},
+        {"time": _times(4), "level": ("level", [50, 85], {"units": "kPa"})},
+    )
+    with pytest.raises(DecodeError, match="'kPa'"):
+        held.field(sources.load("era5").native("atmospheric/t"), 50, NOW, NO_LEAD, None)
+
+
+def test_two_axes_of_one_role_are_refused(shelf):
+    held = shelf(
+        "era5",
+        {"2m_temperature": _numbered(("time", "valid_time"), {"time": 4, "valid_time": 4})},
+        {"time": _times(4), "valid_time": _times(4)},
+    )
+    with pytest.raises(DecodeError, match="two axes"):
+        held.field(sources.load("era5").native("surface/2t"), None, NOW, NO_LEAD, None)
+
+
+def test_hours_written_as_days_are_found(shelf):
+    times = _times(4) + np.array([0, 1, -1, 1]) * np.timedelta64(40, "us").astype("m8[ns]")
+    held = shelf("era5", {"2m_temperature": _numbered(("time",), {"time": 4})}, {"time": times})
+    native = sources.load("era5").native("surface/2t")
+    assert _value(held.field(native, None, datetime(2020, 1, 1, 18), NO_LEAD, None)) == 3
