@@ -25,6 +25,7 @@ from aurora_prep.pipelines.run.answers import Answers
 from aurora_prep.pipelines.run.events import Events
 from aurora_prep.pipelines.run.lanes import Answer, Key, Lane, inputs_of
 from aurora_prep.pipelines.run.work import Work
+from aurora_prep.pipelines.shard.pools import Pools
 from aurora_prep.pipelines.shard.shard import BegunShard, begin_shard
 
 IDLE_SECONDS = 1.0  # a worker without work looks around this often, whoever woke it
@@ -59,6 +60,7 @@ def make_units(units: Iterable[Unit], work: Work) -> Iterator[tuple[str, Any]]:
         for maker in makers:
             maker.join()
         desk.close_lanes()
+        desk.pools.close()
 
 
 def _kind(unit: Unit) -> str:
@@ -78,6 +80,7 @@ class _Desk:
 
     def __init__(self, units: tuple[Unit, ...], work: Work) -> None:
         self.units, self.work = units, work
+        self.pools = Pools(work.context.threads)
         self.events = Events(work.context.events)
         self.answers = Answers(work, self.events)
         self.changed = threading.Condition()
@@ -264,7 +267,8 @@ class _Maker:
                     Fetched(here[i.path], i.request_digest) if isinstance(i, Fetched) else i
                     for i in inputs
                 )
-                begun = begin_shard(plan, task, local, work.context, work.companions(plan))
+                companions, pools = work.companions(plan), self.desk.pools
+                begun = begin_shard(plan, task, local, work.context, companions, pools)
             self.desk.events("make ends", source=plan.source.name, shard=task.name)
             before, self.before = self.before, _Begun(unit, shard, begun, is_last, lane)
             self._finish(before)

@@ -97,6 +97,16 @@ def classic(order: int, pl: list[int]) -> dict[str, Any]:
     return {"gridType": "reduced_gg", "N": order, "Nj": 2 * order, "pl": pl}
 
 
+def rows_of(order: int) -> list[int]:
+    """Points in each row of ECMWF's classic reduced grid N48, N80, N160, N320, N400 or N640."""
+    ec = pytest.importorskip("eccodes", reason="install eccodes for its samples")
+    handle = ec.codes_grib_new_from_samples(f"reduced_gg_pl_{order}_grib2")
+    try:
+        return ec.codes_get_array(handle, "pl").tolist()
+    finally:
+        ec.codes_release(handle)
+
+
 def regular(step: float) -> dict[str, Any]:
     """Grid keys of a global regular grid."""
     rows, columns = round(180 / step) + 1, round(360 / step)
@@ -180,6 +190,7 @@ def grib() -> SimpleNamespace:
     return SimpleNamespace(
         octahedral=octahedral,
         classic=classic,
+        rows_of=rows_of,
         regular=regular,
         lambert=lambert,
         write=write_grib,
