@@ -17,12 +17,14 @@ from aurora_prep.providers.cache import Cache, CachedFile, joined
 from aurora_prep.providers.cds import InsteadError, tidy
 from aurora_prep.providers.credentials import Service
 from aurora_prep.providers.delivery import Delivery
+from aurora_prep.providers.desk import desk_of
 from aurora_prep.providers.indexed import client as indexed
 from aurora_prep.providers.job_notes import JobNotes
 from aurora_prep.providers.locks import locked
+from aurora_prep.providers.outage import outlasting
 from aurora_prep.providers.progress import Progress, Step, Watch, nobody
 from aurora_prep.providers.reactions import Instead
-from aurora_prep.providers.retry import Policy
+from aurora_prep.providers.retry import Patience, Policy
 from aurora_prep.providers.splitting import as_grib, halves
 from aurora_prep.sources.spec import (
     AuroraPrepError,
@@ -236,8 +238,18 @@ class Fetcher:
         """Ask who answers requests of this access."""
         service, policy, watch = self.service, self.policy, self.watch
         if request.access not in STORES:
-            download = DOWNLOADS[request.access]
-            return download(request, service, target, policy=policy, watch=watch, stop=stop)
+            download = partial(
+                DOWNLOADS[request.access],
+                request,
+                service,
+                target,
+                policy=policy,
+                watch=watch,
+                stop=stop,
+            )
+            name = f"{request.access}, {request.dataset}"
+            patience = Patience(policy.towards(service.url or ""), name, stop)
+            return outlasting(download, desk_of(name, self.run).breaker(), patience)
         return cds.download(
             request,
             service,

@@ -18,6 +18,7 @@ from aurora_prep.providers.delivery import Delivery
 from aurora_prep.providers.http_hosts import Round
 from aurora_prep.providers.progress import Progress, Step, Watch, nobody
 from aurora_prep.providers.retry import Patience, Policy
+from aurora_prep.providers.sessions import Session
 from aurora_prep.providers.trouble import (
     FORBIDDEN,
     NOT_FOUND,
@@ -109,7 +110,7 @@ def download(
     hosts = resolve_http(service, request.dataset, *(request.addresses or (str(body["url"]),)))
     file = str(body["file"])
     patience = Patience(policy or Policy(), f"{hosts[0].url}/{file}", stop or threading.Event())
-    with requests.Session() as session:
+    with Session() as session:
         # What is stored is what the size and the tag are about.
         session.headers["Accept-Encoding"] = "identity"
         return _Fetch(request, hosts, session, file, target, patience, watch).run()

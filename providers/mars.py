@@ -29,6 +29,7 @@ from aurora_prep.providers.mars_signs import SHORT, UNCOUNTED, Reaction, reactio
 from aurora_prep.providers.planning.mars import before
 from aurora_prep.providers.progress import Progress, Step, Watch, nobody
 from aurora_prep.providers.retry import Patience, Policy
+from aurora_prep.providers.sessions import environment_for
 from aurora_prep.sources.spec import FetchError, Request
 from aurora_prep.sources.spec.request import Body
 
@@ -247,6 +248,7 @@ class _Attempt:
             text=True,
             encoding="utf-8",
             errors="replace",
+            env=environment_for(self.known.url),
         )
         lines: SimpleQueue[str | None] = SimpleQueue()
         listener = threading.Thread(target=_listen, args=(process, lines), name="mars-listener")

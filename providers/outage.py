@@ -9,13 +9,15 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from aurora_prep.providers.retry import Patience
 from aurora_prep.sources.spec import NotAskedError
 
 LOGGER = logging.getLogger(__name__)
+Answer = TypeVar("Answer")
 TOLD_EVERY_SECONDS = 60.0
 # How often those who wait look whether they were stopped.
 GLANCE_SECONDS = 0.5
@@ -125,3 +127,29 @@ class Breaker:
                         self._probing = True
                         return True
                 self._changed.wait(min(max(wait, 0.01), GLANCE_SECONDS, patience.left() + 0.001))
+
+
+def outlasting(call: Callable[[], Answer], breaker: Breaker, patience: Patience) -> Answer:
+    """Call until the service is there, or the deadline.
+
+    Args:
+        call: Raises ``NotAskedError`` when the service is away.
+        breaker: Of the service.
+        patience: How long to try.
+
+    Raises:
+        NotAskedError: Time is up, or the run was stopped.
+    """
+    while True:
+        with breaker.turn(patience):
+            try:
+                answer = call()
+            except NotAskedError as error:
+                patience.check()
+                breaker.failed(patience, str(error.args[2]))
+            except Exception:
+                breaker.worked()
+                raise
+            else:
+                breaker.worked()
+                return answer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, MutableMapping
 from ipaddress import ip_address
 from typing import Any
@@ -22,6 +23,15 @@ def is_loopback(url: str | None) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def environment_for(url: str) -> dict[str, str]:
+    """The environment for a program that talks to an address: no proxy for this machine."""
+    if not is_loopback(url):
+        return dict(os.environ)
+    host = urlsplit(url).hostname or ""
+    bypassed = ",".join(filter(None, [os.environ.get("no_proxy"), host]))
+    return {**os.environ, "no_proxy": bypassed, "NO_PROXY": bypassed}
 
 
 class Session(requests.Session):

@@ -21,6 +21,7 @@ from aurora_prep.providers.indexed.messages import (
 )
 from aurora_prep.providers.indexed.ranges import Range
 from aurora_prep.providers.retry import Patience
+from aurora_prep.providers.sessions import Session
 from aurora_prep.providers.trouble import (
     FORBIDDEN,
     NOT_FOUND,
@@ -70,7 +71,7 @@ class Host:
 
     def __init__(self, known: HttpService, patience: Patience) -> None:
         self.known, self.patience = known, patience
-        self.session = requests.Session()
+        self.session = Session()
         self.session.headers.update(known.headers)
         # Sizes and ranges are those of what is stored.
         self.session.headers["Accept-Encoding"] = "identity"

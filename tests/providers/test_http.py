@@ -129,6 +129,19 @@ def test_a_server_that_never_recovers_ends_it(fetch):
     assert "tries: 3" in caught.value.args[2]
 
 
+def test_an_outage_is_outlasted_by_the_fetcher_and_ends_at_the_deadline(tmp_path):
+    """One call gives up after its tries; the fetcher goes on until the deadline."""
+    with EmbeddedProvider(gaussian_lines=8, faults={"busy": 4 * HASTY.attempts}) as provider:
+        service = Service.embedded(provider.url, provider.key).towards("http")
+        fetcher = Fetcher(Cache.open(tmp_path / "cache"), service, policy=HASTY)
+        assert fetcher.fetch(asked()).bytes
+        assert provider.faults.left("busy") == 0
+        provider.faults.switch("busy", ALWAYS)
+        soon = replace(HASTY, deadline_seconds=0.7)
+        with pytest.raises(NotAskedError):
+            Fetcher(Cache.open(tmp_path / "other"), service, policy=soon).fetch(asked())
+
+
 def test_a_file_that_is_not_there_is_told_by_its_address(fetch):
     """No host has given anything yet, so all three are asked before it is believed."""
     with pytest.raises(NotArchivedError, match="does not have the file") as caught:

@@ -401,3 +401,22 @@ def test_all_parts_that_cannot_be_had_are_the_request(cache, provider):
     provider.faults.switch("no_data", 2)
     with pytest.raises(FetchError, match="does not have it"):
         fetcher_of(cache, provider).fetch(asked(days=2))
+
+
+def test_every_access_keeps_this_machine_from_the_proxy(tmp_path, monkeypatch):
+    """One field from the archive and one file of a tree, with a proxy that is not there."""
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    source = sources.load("hres_analysis")
+    moment = datetime(2020, 3, 1)
+    line = Timeline(moment, moment, source.cadence)
+    with EmbeddedProvider(gaussian_lines=8) as provider:
+        service = Service.embedded(provider.url, provider.key)
+        for access in ("http", "mars"):
+            (request,) = plan_requests(
+                source, source.access(access), line, ["surface/2t"], source.levels, synthetic=True
+            )
+            fetcher = Fetcher(Cache.open(tmp_path), service.towards(access), policy=QUICK)
+            assert fetcher.fetch(request).bytes
