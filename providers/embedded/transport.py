@@ -157,8 +157,9 @@ class Handler(QuietHandler):
             self.close_connection = True
         elif reply.asset is None:
             media, body = _content(reply)
-            self._head(reply.status, media, len(body), reply.headers)
+            # Noted first: who has the answer may look at the record at once.
             answerer.remember(Exchange(self.command, path, reply.status, len(body)))
+            self._head(reply.status, media, len(body), reply.headers)
             if self.command != "HEAD":
                 self.wfile.write(body)
         else:
