@@ -254,7 +254,7 @@ class Cache:
                 (folder / f"{digest}{PARTS}").unlink(missing_ok=True)
 
     def reference(self, member: Path) -> str:
-        """How workers are told of a file to decode."""
+        """The name by which a worker finds a file to decode."""
         return str(member)
 
     @contextmanager

@@ -32,7 +32,7 @@ class UnusableError(Exception):
 
 
 class Tell(Protocol):
-    """Who is told of each step."""
+    """Called after each step."""
 
     def __call__(self, step: Step, *, done: int = 0, total: int = 0, text: str = "") -> None:
         """One step."""

@@ -36,7 +36,7 @@ ADS_HOST = "ads.atmosphere.copernicus.eu"
 
 
 class Known:
-    """What a process knows of a service it talks to; it neither shows nor pickles its secrets.
+    """Address and credentials of a service; secrets are neither shown nor pickled.
 
     Send a ``Service`` and resolve it at the other end.
     """

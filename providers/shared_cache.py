@@ -97,7 +97,7 @@ class SharedCache(Cache):
         return found
 
     def reference(self, member: Path) -> str:
-        """How workers are told of a file to decode: its name in the bucket."""
+        """The name by which a worker finds a file to decode: that in the bucket."""
         return f"{self.url}/{member.relative_to(self.root).as_posix()}"
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""What a run plans, as the manifest wants to hear of it."""
+"""The planned frames of a run, in the form that the manifest takes."""
 
 from __future__ import annotations
 

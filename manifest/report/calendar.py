@@ -116,7 +116,7 @@ def _cell(cell: Cell, y: float, wide: float, high: float, *, titled: bool) -> Ma
 
 
 def _box(css: str, x: float, y: float, width: float, height: float) -> list[Markup]:
-    """One cell: full, half full, hatched or crossed, so that it is told by shape too."""
+    """One cell: full, half full, hatched or crossed, told by shape as well as by colour."""
     place = f"M{_n(x)} {_n(y)}h{_n(width)}v{_n(height)}h{_n(-width)}z"
     if css != "partial":
         return [tag("path", d=place, class_=css)]

@@ -1,4 +1,4 @@
-"""``regrid``: one file to one file, the regridding library by itself."""
+"""``regrid``: regrid one file into another, without a dataset."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _replanned(args: argparse.Namespace) -> tuple[Replanned | None, str]:
-    """The plan made anew; without it, why it could not be made.
+    """The plan, made again; where it cannot be made, the reason.
 
     Raises:
         AuroraPrepError: ``--recipe`` was given, and is no help.

@@ -107,5 +107,5 @@ def _duration(step: timedelta) -> str:
 
 
 def utc(time: datetime) -> str:
-    """A time as STAC wants it, ``2020-01-01T00:00:00Z``."""
+    """A time in the form of STAC, ``2020-01-01T00:00:00Z``."""
     return f"{time.isoformat()}Z"

@@ -100,7 +100,7 @@ def _written(root: str) -> bool:
 
 
 def planned(entry: SourcePlan, context: RunContext, reasons: Reasons) -> PlannedFrames:
-    """The frames of a source as the manifest wants to hear of them."""
+    """The planned frames of a source, in the form that the manifest takes."""
     return PlannedFrames(
         source=entry.source.name,
         product=str(entry.source.product),

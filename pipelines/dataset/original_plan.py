@@ -43,7 +43,7 @@ class Replanned:
         return [planned(entry, self.context, {}) for entry in self.plan.sources]
 
     def restore_metadata(self, paths: Collection[str]) -> tuple[str, ...]:
-        """Write files of the stores' metadata and coordinates anew; no shard is touched.
+        """Write the stores' metadata and coordinates again; no shard is changed.
 
         Args:
             paths: Paths relative to the dataset.
@@ -68,7 +68,7 @@ class Replanned:
 
 
 def replan(url: str, recipe: str | None = None, cache: str | None = None) -> Replanned:
-    """Make the plan of a dataset anew.
+    """Make the plan of a dataset again.
 
     Args:
         url: The dataset.

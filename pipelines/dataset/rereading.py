@@ -1,4 +1,4 @@
-"""Statistics of fields that are stored already: changes over a step, and all of them anew.
+"""Statistics of fields that are stored already: changes over a step, or all of them again.
 
 Every reduction is exact, so the work may be cut and merged in any way: the
 same bits come out as from the pass that wrote the fields.
@@ -118,7 +118,7 @@ def changes_of(unit: ChangesUnit) -> ShardStatistics:
 
 
 def recompute(held: Held, frames: Frames, steps: Sequence[timedelta]) -> ShardStatistics:
-    """Reduce every stored field of some frames anew, and their changes.
+    """Compute the statistics of every stored field of some frames again, and of their changes.
 
     Args:
         held: What the dataset holds.

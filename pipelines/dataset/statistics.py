@@ -86,7 +86,7 @@ def write_statistics(
 
 
 def recompute_statistics(root: str, software_version: str) -> list[Statistics]:
-    """Compute the statistics of a dataset anew from its shards, and write them.
+    """Compute the statistics of a dataset again from its shards, and write them.
 
     The bits are those that the run computed in the pass that wrote the shards.
 

@@ -44,7 +44,7 @@ OPEN = frozenset({"PortableRunner", "SparkRunner"})
 
 
 class _Parser(pipeline_options._BeamArgumentParser):  # noqa: SLF001  Beam's own rules
-    """Beam's parser; a value it refuses is an error of ours."""
+    """Beam's parser; a value that it refuses becomes an AuroraPrepError."""
 
     def error(self, message: str) -> NoReturn:
         """Report a bad value."""

@@ -75,7 +75,7 @@ def _name(runner: str) -> str:
 
 
 def _path(name: str, options: PipelineOptions) -> str:
-    """What Beam is told: the engine that is here goes by its class."""
+    """The runner option for Beam; an engine of this process is named by its class."""
     if name != LOCAL_NAME:
         return name
     mode = options.view_as(DirectOptions).direct_running_mode

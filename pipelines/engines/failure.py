@@ -29,12 +29,12 @@ CHATTER = (
 
 
 def carried(error: BaseException) -> AuroraPrepError | None:
-    """The error of ours that an engine reports as the text of a traceback."""
+    """The AuroraPrepError in the traceback text that an engine reports."""
     return in_text(str(error))
 
 
 def in_text(text: str) -> AuroraPrepError | None:
-    """The error of ours in a text, such as a traceback in an engine's message."""
+    """The AuroraPrepError in a text, such as a traceback in an engine's message."""
     for kind in _descendants(AuroraPrepError):
         _, found, rest = text.rpartition(f"{kind.__name__}: ")
         parts = [line.strip() for line in rest.splitlines()[: 1 + len(LABELS)]]

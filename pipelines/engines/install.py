@@ -123,7 +123,7 @@ def _pom() -> str:
 
 
 def _write_job_server(jar: Path, names: Sequence[str]) -> None:
-    """A jar that only names others, for Beam wants one: ``java -jar`` follows its manifest."""
+    """Write one jar for Beam, empty but for a manifest that lists the others for ``java -jar``."""
     entry = "Class-Path: " + " ".join(f"lib/{name}" for name in names)
     lines = [entry[:MANIFEST_BYTES]]
     rest = entry[MANIFEST_BYTES:]

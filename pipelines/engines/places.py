@@ -1,4 +1,4 @@
-"""Where engines are kept, and how a process of ours is started by one."""
+"""Where engines are installed, and how an engine starts a worker process."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class Limit:
 
     @property
     def in_flight(self) -> int:
-        """Most requests at the provider at once."""
+        """The largest number of requests that the provider takes at the same time."""
         return self.slots * self.at_once
 
 

@@ -121,7 +121,7 @@ def _claim(place: str) -> dict[str, Any]:
 
 
 def remove(root: str) -> None:
-    """Remove a dataset of ours, and nothing else.
+    """Remove a dataset that this software made; refuse anything else.
 
     Raises:
         RecipeError: The folder holds no dataset of ours.

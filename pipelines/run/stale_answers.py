@@ -1,4 +1,4 @@
-"""Answers that are short of fields: told at once, and asked again when a run mends frames."""
+"""Answers in which fields are missing: reported at once, and requested again by a later run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Work: what every worker is told, and the units of work that are left of a run."""
+"""Work: the settings that every worker gets, and the units that a run still has to do."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SOURCES_KEPT = 32  # sources whose requests a process remembers
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What every worker is told: where the run works, and what is left to do.
+    """The settings that every worker gets: where the run works, and what is still to do.
 
     Attributes:
         context: Where the run works.

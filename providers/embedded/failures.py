@@ -1,4 +1,4 @@
-"""How jobs fail: the lines their user is told, the last of which names the kind."""
+"""How jobs fail: the lines of their log, of which the last names the kind."""
 
 from __future__ import annotations
 
@@ -40,5 +40,5 @@ FAILURES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 
 def text_of(fault: str) -> str:
-    """What the user is told, one line a message."""
+    """The log that the user sees, one line for each message."""
     return "\n".join(FAILURES[fault])

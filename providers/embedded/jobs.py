@@ -75,7 +75,7 @@ class Job:
 
 
 class JobFailedError(Exception):
-    """A job fails on purpose; carries what its user is told."""
+    """A job that fails on purpose, with the message for its user."""
 
 
 class Queue:

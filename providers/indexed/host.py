@@ -46,7 +46,7 @@ class AbsentError(Exception):
 
 
 class ShutError(Exception):
-    """The host wants to know who asks."""
+    """The host asks for credentials."""
 
 
 class HostFaultError(Exception):
@@ -93,7 +93,7 @@ class Host:
 
         Raises:
             AbsentError: It is not there.
-            ShutError: The host wants to know who asks.
+            ShutError: The host asks for credentials.
             HostFaultError: The host sends something else, or nothing.
         """
         with self._get(path) as response:
@@ -105,7 +105,7 @@ class Host:
 
         Raises:
             AbsentError: The file is not there.
-            ShutError: The host wants to know who asks.
+            ShutError: The host asks for credentials.
             HostFaultError: The host does not send one of them.
         """
         ahead: deque[tuple[Range, Future[bytes]]] = deque()
@@ -129,7 +129,7 @@ class Host:
 
         Raises:
             AbsentError: The file is not there.
-            ShutError: The host wants to know who asks.
+            ShutError: The host asks for credentials.
             HostFaultError: The file does not come whole.
         """
         with self._get(path) as response:

@@ -1,4 +1,4 @@
-"""What a plan wants of one provider."""
+"""What a plan needs from one provider."""
 
 from __future__ import annotations
 

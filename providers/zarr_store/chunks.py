@@ -1,4 +1,4 @@
-"""Chunks in memory: each fetched once however many threads want it, the next ones ahead."""
+"""Chunks in memory: each is fetched once for all threads, and the next ones ahead of time."""
 
 from __future__ import annotations
 

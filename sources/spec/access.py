@@ -1,4 +1,4 @@
-"""Ways to a source's data: one class a protocol, with what its provider wants to hear."""
+"""Ways to a source's data: one class a protocol, with what a request must contain."""
 
 from __future__ import annotations
 
@@ -321,7 +321,7 @@ class Files:
     name: str = "files"
 
     def serves(self, variable: Variable) -> bool:  # noqa: ARG002  a protocol's method
-        """Whether a variable can be had this way: whatever the user's files hold."""
+        """Whether a variable may come from the user's files: any variable may."""
         return True
 
 

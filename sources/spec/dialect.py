@@ -1,4 +1,4 @@
-"""How a store wants to be asked, and how it lays its files out."""
+"""How requests to a store are written, and how its files are laid out."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Dates(StrEnum):
-    """How a request names the days it wants."""
+    """How a request names its days."""
 
     PARTS = "parts"
     RANGES = "ranges"

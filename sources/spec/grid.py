@@ -175,5 +175,5 @@ def _degrees(text: str) -> Fraction:
 
 
 def _decimal(value: Fraction) -> str:
-    """Shortest decimal text of a fraction; four digits for thirds and their like."""
+    """Shortest decimal text of a fraction; four digits for fractions without a finite one."""
     return f"{float(value):.4f}".rstrip("0").rstrip(".")

@@ -87,7 +87,7 @@ class GcsEmulator:
         return tuple(self._exchanges)
 
     def forget(self) -> None:
-        """Begin the record anew."""
+        """Clear the record of calls."""
         self._exchanges.clear()
 
     def path_of(self, bucket: str, name: str) -> Path:
