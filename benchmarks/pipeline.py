@@ -157,7 +157,7 @@ def stages(grib: Path, folder: Path) -> None:
         if number == 0:  # compile and build weights outside the clock
             field = match.decode(ref).reshape(ROWS, COLUMNS)
             reduce(field, source.grid)
-            coarse(field, placement, {}, native.variable, "conservative")
+            coarse.mover(source.grid, "conservative")(native.variable.nature)(field)
         with clock("decode"):
             raw = match.decode(ref)
         with clock("harmonise"):
@@ -167,7 +167,7 @@ def stages(grib: Path, folder: Path) -> None:
         with clock("compress"):
             chunks.append(encode.encode_field(field, layout.compressor()))
         with clock("regrid"):
-            coarse(field, placement, {}, native.variable, "conservative")
+            coarse.mover(source.grid, "conservative")(native.variable.nature)(field)
     with clock("write"):
         for start in range(0, len(chunks), 13):
             data = encode.assemble_shard(chunks[start : start + 13], shard_of(13))
