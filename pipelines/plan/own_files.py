@@ -35,6 +35,13 @@ def source_of(entry: SourceRecipe, source: Source, held: Holdings) -> Source:
     )
 
 
+def contradictions(held: Holdings) -> tuple[str, ...]:
+    """Places that two different fields claim, in words; their frames will be rejected."""
+    said = [f"{problem}: {found}" for problem, _, found, _ in held.conflicts.values()]
+    more = [f"{len(said) - SHOWN} more such places"] if len(said) > SHOWN else []
+    return (*said[:SHOWN], *more)
+
+
 def check_held(
     entry: SourceRecipe, source: Source, files: Sequence[str], held: Holdings, where: str
 ) -> None:

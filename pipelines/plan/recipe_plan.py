@@ -16,7 +16,13 @@ from typing import Any
 
 from aurora_prep import sources
 from aurora_prep.pipelines.plan.borrowed_statics import borrowed
-from aurora_prep.pipelines.plan.own_files import check_held, choice_of, no_frame, source_of
+from aurora_prep.pipelines.plan.own_files import (
+    check_held,
+    choice_of,
+    contradictions,
+    no_frame,
+    source_of,
+)
 from aurora_prep.pipelines.plan.source_plan import FLOAT32_BYTES, SourcePlan, is_static
 from aurora_prep.pipelines.plan.store_choice import is_synthetic_store, own_store, public_store
 from aurora_prep.pipelines.reading.derived import is_derived
@@ -96,7 +102,7 @@ def _source_plan(
     if entry.access == FILES:
         files = _expanded(entry.paths, recipe, cache)
         held = holdings_of(files, source, cache, choice_of(entry))
-        ignored = held.ignored
+        ignored = (*held.ignored, *contradictions(held))
         check_held(entry, source, files, held, where)
         source = source_of(entry, source, held)
         native = _native_grid(held, entry, where)

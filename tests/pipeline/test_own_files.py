@@ -149,6 +149,9 @@ def test_two_different_fields_cost_their_frame_and_not_the_run(command):
     Path("data/a.grib").write_bytes(
         message(280) + message(281, dataTime=600) + message(285, dataTime=600)
     )
+    code, said = command("plan")
+    assert code == 0
+    assert "two different fields claim the same variable" in said
     code, said = command("run")
     assert code == 1, said
     values, _ = stored()
