@@ -15,6 +15,8 @@ from aurora_prep.providers.places import expanded
 from aurora_prep.sources.spec import CredentialsError
 
 HIDDEN = "***"
+# Where the embedded provider has ECMWF's own Zarr stores.
+BEARER_PATH = "/arco"
 
 
 class ServiceKind(StrEnum):
@@ -138,6 +140,13 @@ class Service:
     def beside(self, path: str) -> str:
         """Another address of the embedded provider, which lies beside its data store."""
         return f"{(self.url or '').removesuffix('/api')}{path}"
+
+    @property
+    def bearer_stores(self) -> str | None:
+        """Who answers in the place of ECMWF's own Zarr stores, with the key in front."""
+        if self.kind is not ServiceKind.EMBEDDED:
+            return None
+        return self.beside(BEARER_PATH).replace("://", f"://{self.key or ''}@", 1)
 
     def resolve(self) -> CdsService:
         """Address and key of a data store, found in the order of ``cdsapi`` itself.

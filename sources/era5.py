@@ -30,6 +30,17 @@ NOT_IN_WEATHERBENCH = tuple(
         "tp", "sf",
     )
 )  # fmt: skip
+# Of Aurora's variables: not in ECMWF's own stores, as of 2026-04.
+NOT_IN_ECMWF = (
+    *(f"surface/{name}" for name in (
+        "tcwv", "lcc", "mcc", "hcc", "stl1", "swvl1", "ci", "sd", "i10fg", "uvb", "ttr", "sf",
+    )),
+    "static/z", "static/lsm", "static/slt",
+)  # fmt: skip
+ECMWF = "https://arco.datastores.ecmwf.int"
+ECMWF_SURFACE = (
+    f"{ECMWF}/cadl-arco-time-002/arco/reanalysis_era5_single_levels/sfc/timeChunked.zarr"
+)
 ARCO_LEVELS = (
     1, 2, 3, 5, 7, 10, 20, 30, 50, 70, 100, 125, 150, 175, 200, 225, 250, 300, 350, 400, 450, 500,
     550, 600, 650, 700, 750, 775, 800, 825, 850, 875, 900, 925, 950, 975, 1000,
@@ -91,6 +102,26 @@ SOURCE = Source(
             ),
             names=(("static/z", "geopotential_at_surface"),),
         ),
+        # Beta, and meant for small subsets: ask ECMWF before a run of terabytes.
+        Zarr(
+            (
+                ZarrStore(
+                    url=(
+                        f"{ECMWF}/cadl-arco-time-048/arco/reanalysis_era5_pressure_levels/pl"
+                        "/timeChunked.zarr"
+                    ),
+                    beside=(ECMWF_SURFACE,),
+                    first=datetime(1940, 1, 1),
+                    last=None,
+                    step=timedelta(hours=6),
+                    lacks=NOT_IN_ECMWF,
+                    is_south_first=True,
+                    is_of_ecmwf=True,
+                ),
+            ),
+            name="ecmwf_zarr",
+            key_of="cds",
+        ),
         Files(),
     ),
     licence="CC-BY-4.0",
@@ -100,6 +131,8 @@ SOURCE = Source(
     ),
     notes=(
         "The last three months are preliminary (ERA5T, expver 0005) and may be revised.",
+        "Access ecmwf_zarr (beta) reads ECMWF's own stores by six hours, with the key of cds.",
+        "Static fields are not among them: give them as statics, or take them by access cds.",
         "Values below ground are extrapolated; Aurora was trained on them as they are.",
     ),
     origins=("an", "fc"),

@@ -18,7 +18,7 @@ from aurora_prep.pipelines.dataset.stac import write_collection
 from aurora_prep.pipelines.dataset.statistics import frames_of, held_of, write_statistics
 from aurora_prep.pipelines.plan.recipe_plan import Plan
 from aurora_prep.pipelines.plan.source_plan import SourcePlan
-from aurora_prep.pipelines.plan.store_choice import address_of
+from aurora_prep.pipelines.plan.store_choice import addresses_of
 from aurora_prep.pipelines.shard.context import Absence, RunContext
 from aurora_prep.sources.spec import DecodeError, errors
 
@@ -161,7 +161,7 @@ def _source(
         "title": source.title,
         "product": str(source.product),
         "access": entry.recipe.access,
-        "read_from": address.url if (address := address_of(entry)) else None,
+        "read_from": places[0].url if (places := addresses_of(entry)) else None,
         "synthetic": synthetic,
         "grid": entry.grid.name,
         "winds": entry.recipe.winds,

@@ -29,10 +29,10 @@ from aurora_prep.pipelines.reading.derived import is_derived
 from aurora_prep.pipelines.reading.harmonise import Placement, placement_of
 from aurora_prep.pipelines.reading.match import Holdings, holdings_of
 from aurora_prep.pipelines.reading.product import described
-from aurora_prep.pipelines.recipe import FILES, ZARR, Recipe, SourceRecipe
+from aurora_prep.pipelines.recipe import FILES, Recipe, SourceRecipe
 from aurora_prep.providers.cache import Cache
 from aurora_prep.providers.files import expand
-from aurora_prep.sources.spec import HOUR, Grid, Levels, Product, RecipeError, Source
+from aurora_prep.sources.spec import HOUR, Grid, Levels, Product, RecipeError, Source, Zarr
 
 SHARD_BYTES = 64 * 2**20  # uncompressed, of the variable with most levels
 MOST_FRAMES_PER_SHARD = 64
@@ -129,7 +129,7 @@ def _source_plan(
         synthetic = synthetic or holdings_of(static_files, source, cache).synthetic
     elif entry.statics_from:
         static = borrowed(entry, source, where)
-    if entry.access == ZARR:
+    if isinstance(source.access(entry.access), Zarr):
         files = own_store(entry, recipe, where)
         synthetic = synthetic or any(map(is_synthetic_store, files))
         if not files:

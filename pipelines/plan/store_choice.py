@@ -11,6 +11,7 @@ from aurora_prep.pipelines.reading.match import STATIC, Place
 from aurora_prep.pipelines.reading.zarr_index import Wanted
 from aurora_prep.pipelines.recipe import ZARR, Recipe, SourceRecipe
 from aurora_prep.providers import marks
+from aurora_prep.providers.credentials import Service
 from aurora_prep.providers.zarr_store import StoreAddress
 from aurora_prep.sources.spec import (
     AuroraPrepError,
@@ -74,21 +75,28 @@ def public_store(
         raise RecipeError(problem, where, found, fix) from None
 
 
-def address_of(plan: SourcePlan, endpoint: str | None = None) -> StoreAddress | None:
-    """The store that a plan reads; ``None`` where its access is not Zarr.
+def addresses_of(plan: SourcePlan, service: Service | None = None) -> tuple[StoreAddress, ...]:
+    """The stores that a plan reads; none where its access is not Zarr.
 
     Args:
         plan: The plan of a source.
-        endpoint: Who answers in Google's place.
+        service: Who answers in the real ones' place.
     """
+    access = plan.source.access(plan.recipe.access)
     if plan.recipe.access == ZARR and plan.files:
-        return StoreAddress.parse(plan.files[0])
+        return (StoreAddress.parse(plan.files[0]),)
     elsewhere = plan.static_files or plan.recipe.statics_from
     static = () if elsewhere else plan.static_paths
     store = public_store(plan.source, plan.recipe, (*plan.paths, *static), plan.source.name)
-    if store is None:
-        return None
-    return StoreAddress(store.url, is_anonymous=True, endpoint=endpoint)
+    if store is None or not isinstance(access, Zarr):
+        return ()
+    endpoint = None
+    if service is not None:
+        endpoint = service.bearer_stores if access.key_of else service.buckets
+    return tuple(
+        StoreAddress(url, is_anonymous=not access.key_of, endpoint=endpoint, key_of=access.key_of)
+        for url in store.urls
+    )
 
 
 def wanted_of(plan: SourcePlan, task: ShardTask) -> Wanted:

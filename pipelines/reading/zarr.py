@@ -30,7 +30,7 @@ ROLES = {
     "time": ("time", "valid_time", "init_time"),
     "lead_time": ("prediction_timedelta", "lead_time", "step", "forecast_period"),
     "member": ("number", "member", "realization"),
-    "level": ("level", "pressure_level", "isobaricInhPa"),
+    "level": ("level", "pressure_level", "isobaricInhPa", "pressureLevel"),
 }
 ROLE = {name: role for role, names in ROLES.items() for name in names}
 # What axes of times and of distances in time are once decoded.
@@ -107,7 +107,7 @@ class Shelf:
         self.span = Span.of(store.attributes)
         self._axes = store.axes()
         accesses = [access for access in source.accesses if isinstance(access, Zarr)]
-        self._named = dict(accesses[0].names) if accesses else {}
+        self._named = dict(pair for access in accesses for pair in access.names)
         self._lookups: dict[str, Callable[[Any], int | None]] = {}
         self._said: dict[str, Headers] = {}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,11 +87,11 @@ class ZarrReader:
         return found
 
 
-def holdings_in_store(text: str, source: Source, wanted: Wanted) -> Holdings:
-    """Look up the wanted fields in a store, and announce them.
+def holdings_in_stores(texts: Sequence[str], source: Source, wanted: Wanted) -> Holdings:
+    """Look up the wanted fields in stores that hold different variables, and announce them.
 
     Args:
-        text: Address of the store.
+        texts: Addresses of the stores; of a field that several hold, the first counts.
         source: The source whose access it is.
         wanted: The fields.
 
@@ -100,8 +100,13 @@ def holdings_in_store(text: str, source: Source, wanted: Wanted) -> Holdings:
         DecodeError: Its axes cannot be understood.
     """
     reader = ZarrReader(source, wanted)
-    reasons = reader.reasons(text)
-    return Holdings(reader.found(text), {text: (reader.grid(text),)}, (), reasons=reasons)
+    found: dict[tuple[Place, Moment], ZarrField] = {}
+    reasons: dict[Moment, str] = {}
+    for text in reversed(texts):
+        found |= reader.found(text)
+        reasons |= reader.reasons(text)
+    grids = {text: (reader.grid(text),) for text in texts}
+    return Holdings(found, grids, (), reasons=reasons)
 
 
 def _field(shelf: Shelf, source: Source, place: Place, moment: Moment) -> ZarrField | None:

@@ -12,7 +12,7 @@ from aurora_prep.pipelines.plan.inputs import NotDelivered, OwnFile, Store
 from aurora_prep.pipelines.plan.own_files import choice_of
 from aurora_prep.pipelines.plan.recipe_plan import Plan, make_plan
 from aurora_prep.pipelines.plan.source_plan import ShardTask, SourcePlan, blocks_of_moments
-from aurora_prep.pipelines.plan.store_choice import address_of
+from aurora_prep.pipelines.plan.store_choice import addresses_of
 from aurora_prep.pipelines.plan.units import (
     Block,
     Unit,
@@ -135,9 +135,10 @@ class Work:
             all(map(is_derived, plan.static_paths)) or (plan.files and not borrowed)
         ):
             found[()] = []
-        if (address := address_of(plan, self.service.buckets)) is not None:
+        if addresses := addresses_of(plan, self.service):
             in_store = left - {()} if plan.static_files or borrowed else left
-            found.update({block: [Store(str(address))] for block in in_store})
+            stores = [Store(str(address)) for address in addresses]
+            found.update({block: list(stores) for block in in_store})
         elif plan.files:
             found.update({block: [] for block in left - {()}})
             for name, blocks in _blocks_of_files(plan, self.context).items():

@@ -11,7 +11,7 @@ from aurora_prep.pipelines.plan.source_plan import ShardTask, SourcePlan
 from aurora_prep.pipelines.plan.store_choice import wanted_of
 from aurora_prep.pipelines.reading.derived import is_derived
 from aurora_prep.pipelines.reading.match import STATIC, Holdings, Moment, holdings_of
-from aurora_prep.pipelines.reading.zarr_index import holdings_in_store
+from aurora_prep.pipelines.reading.zarr_index import holdings_in_stores
 from aurora_prep.pipelines.shard.context import Absence, RunContext
 from aurora_prep.sources.spec import FrameKey, Variable
 from aurora_prep.sources.spec.outcome import DAMAGED, NOT_ASKED, word_of
@@ -21,9 +21,9 @@ def held_for(
     plan: SourcePlan, task: ShardTask, inputs: tuple[Input, ...], context: RunContext
 ) -> Holdings:
     """What the files hold; of a Zarr store, what it holds of this shard."""
-    for item in inputs:
-        if isinstance(item, Store):
-            return holdings_in_store(item.address, plan.source, wanted_of(plan, task))
+    stores = [item.address for item in inputs if isinstance(item, Store)]
+    if stores:
+        return holdings_in_stores(stores, plan.source, wanted_of(plan, task))
     names = sorted({item.path for item in inputs if isinstance(item, (Fetched, OwnFile))})
     return holdings_of(tuple(names), plan.source, context.contents, choice_of(plan.recipe))
 

@@ -23,6 +23,7 @@ class Reply:
         asset: A file in place of a body.
         page: HTML in place of a body.
         lost: Whether the connection ends before the answer.
+        content: Plain bytes in place of a body.
     """
 
     status: int
@@ -31,6 +32,7 @@ class Reply:
     asset: Asset | Virtual | None = None
     page: str | None = None
     lost: bool = False
+    content: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from typing import Any, Protocol, Self
 from aurora_prep import sources
 from aurora_prep.providers.embedded.call import Call, Reply
 from aurora_prep.providers.embedded.cds import KEY, Store
+from aurora_prep.providers.embedded.ecmwf_stores import EcmwfStores
 from aurora_prep.providers.embedded.faults import Faults
 from aurora_prep.providers.embedded.gcs import GcsEmulator
 from aurora_prep.providers.embedded.indexed_hosts import Hosts
@@ -161,6 +162,7 @@ class EmbeddedProvider:
         self._rooms: tuple[tuple[str, Room], ...] = (
             ("/v1/", Archive(*held, **options, queue_seconds=queue, lines=self._lines)),
             ("/hosts/", Hosts(self._declared, self.faults, self.base)),
+            ("/arco/", EcmwfStores(self._declared, self.faults, self._options["preliminary_from"])),
             ("/files/", Tree(*held, **options, lines=self._lines)),
             ("/", Store(*held, **options, queue_seconds=queue)),
         )

@@ -151,6 +151,7 @@ class Handler(QuietHandler):
             self.close_connection = True
             return
         key = self.headers.get("PRIVATE-TOKEN") or self.headers.get("X-ECMWF-KEY")
+        key = key or self.headers.get("Authorization", "").removeprefix("Bearer ") or None
         reply = answerer.answer(self.command, self.path, key, content)
         if reply.lost:
             answerer.remember(Exchange(self.command, path, 0))
@@ -208,6 +209,8 @@ class Handler(QuietHandler):
 
 def _content(reply: Reply) -> tuple[str, bytes]:
     """Media type and bytes of an answer that is no file."""
+    if reply.content is not None:
+        return "application/octet-stream", reply.content
     if reply.page is not None:
         return "text/html", reply.page.encode()
     if reply.status == NO_CONTENT:

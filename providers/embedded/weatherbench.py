@@ -28,6 +28,10 @@ MINUTE = timedelta(minutes=1)
 PRELIMINARY = timedelta(days=92)
 # How far the attributes of a store may run ahead of what it holds.
 AHEAD = timedelta(days=10)
+EPOCH = datetime(1970, 1, 1)
+HALF_TURN = 180.0
+# What ECMWF's own stores say of where their points lie, which is not so.
+LIES = {"GRIB_latitudeOfFirstGridPoint": 90.0, "GRIB_longitudeOfFirstGridPoint": 0.0}
 HORIZONTAL = ("latitude", "longitude")
 
 
@@ -98,7 +102,10 @@ class VirtualStore:
         axes = list(self._axes())
         sizes = {axis.name: axis.shape[0] for axis in axes}
         held = (n for n in self.source.natives if n.variable.path not in self.declared.lacks)
-        named = ((n, self._names.get(n.variable.path, n.request)) for n in held)
+        own = self.declared.is_of_ecmwf
+        named = (
+            (n, n.fields[0] if own else self._names.get(n.variable.path, n.request)) for n in held
+        )
         variables = (self._variable(n, name, sizes) for n, name in named if name)
         return {array.name: array for array in (*axes, *variables)}
 
@@ -164,7 +171,8 @@ class VirtualStore:
         filled = np.empty(array.chunks, np.float32)
         rows, columns = latitude.astype(np.float64), longitude.astype(np.float64)
         fields = filled.reshape(-1, rows.size, columns.size)
-        levels = self._levels if native.variable.has_levels else (None,)
+        own = sorted(self._levels, reverse=True) if self.declared.is_of_ecmwf else self._levels
+        levels = tuple(own) if native.variable.has_levels else (None,)
         members = self.source.members if "number" in array.dims else (None,)
         places = [(member, level) for member in members for level in levels]
         for place, (member, level) in zip(fields, places, strict=True):
@@ -188,6 +196,9 @@ class VirtualStore:
     def _axes(self) -> Iterator[VirtualArray]:
         grid = self.source.grid
         latitude = grid.latitude[::-1] if self.declared.is_south_first else grid.latitude
+        if self.declared.is_of_ecmwf:
+            yield from self._axes_of_ecmwf(latitude, grid.longitude)
+            return
         yield _axis("latitude", latitude.astype(np.float32), units="degrees_north")
         yield _axis("longitude", grid.longitude.astype(np.float32), units="degrees_east")
         if self._levels:
@@ -203,6 +214,30 @@ class VirtualStore:
         if self.source.members:
             yield _axis("number", np.array(self.source.members, np.int32))
 
+    def _axes_of_ecmwf(
+        self, latitude: NDArray[np.float64], longitude: NDArray[np.float64]
+    ) -> Iterator[VirtualArray]:
+        """Rows from the south and columns from 180 west, whatever their attributes say."""
+        lies = {"stored_direction": "decreasing"}
+        west = np.roll(np.where(longitude >= HALF_TURN, longitude - 360.0, longitude), self._half)
+        yield _axis("latitude", latitude.astype(np.float64), units="degrees_north", **lies)
+        yield _axis("longitude", west.astype(np.float64), units="degrees_east")
+        held = (n.variable for n in self.source.natives)
+        if any(v.has_levels and v.path not in self.declared.lacks for v in held):
+            falling = np.array(sorted(self._levels, reverse=True), np.float64)
+            yield _axis("pressureLevel", falling, units="hPa")
+        since = (self._start - EPOCH) // HOUR
+        hours = since + np.arange(self._times, dtype=np.int64) * (self.declared.step // HOUR)
+        yield _axis("time", hours, units="hours since 1970-01-01", calendar="proleptic_gregorian")
+
+    @property
+    def _half(self) -> int:
+        return self.source.grid.columns // 2
+
+    @property
+    def _level_name(self) -> str:
+        return "pressureLevel" if self.declared.is_of_ecmwf else "level"
+
     def _variable(self, native: Native, name: str, sizes: dict[str, int]) -> VirtualArray:
         variable = native.variable
         dims: tuple[str, ...] = ()
@@ -210,7 +245,7 @@ class VirtualStore:
             members = ("number",) if self.source.members else ()
             leads = ("prediction_timedelta",) if self.is_forecast else ()
             dims = ("time", *members, *leads)
-        dims += (*(("level",) if variable.has_levels else ()), *HORIZONTAL)
+        dims += (*((self._level_name,) if variable.has_levels else ()), *HORIZONTAL)
         one = ("time", "prediction_timedelta")
         return VirtualArray(
             name=name,
@@ -221,6 +256,7 @@ class VirtualStore:
                 "long_name": variable.long_name,
                 "short_name": native.fields[0],
                 "units": native.units,
+                **(LIES if self.declared.is_of_ecmwf else {}),
             },
             native=native,
         )
@@ -230,7 +266,7 @@ class VirtualStore:
             "title": "SYNTHETIC: analytic fields, not weather",
             marks.ATTRIBUTE: marks.TEXT,
         }
-        if self.declared.last is None:
+        if self.declared.last is None and not self.declared.is_of_ecmwf:
             said |= {
                 "valid_time_start": f"{self.declared.first:%Y-%m-%d}",
                 "valid_time_stop": f"{self._preliminary_from - DAY:%Y-%m-%d}",
@@ -255,7 +291,7 @@ def stores_of(
     buckets: dict[str, dict[str, VirtualStore]] = {}
     for source in declared:
         for access in (access for access in source.accesses if isinstance(access, Zarr)):
-            for store in access.stores:
+            for store in () if access.key_of else access.stores:
                 bucket, _, path = store.url.removeprefix("gs://").partition("/")
                 virtual = VirtualStore(source, access, store, preliminary_from)
                 buckets.setdefault(bucket, {})[path] = virtual

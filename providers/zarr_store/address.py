@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from fsspec.implementations.asyn_wrapper import AsyncFileSystemWrapper
 from zarr.abc.store import Store
 from zarr.storage import FsspecStore, LocalStore
 
@@ -15,6 +16,7 @@ from aurora_prep.sources.spec import FetchError
 GOOGLE = "gs://"
 FOLDER = "file://"
 ANONYMOUS = "anonymous"
+BEARER = "bearer "
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +30,19 @@ class StoreAddress:
     Attributes:
         url: ``gs://BUCKET/...``, ``file:///...`` or another URL that fsspec knows.
         is_anonymous: Whether it is read without an account.
-        endpoint: Who answers in Google's place, ``http://HOST:PORT``.
+        endpoint: Who answers in the real one's place, ``http://HOST:PORT``; for a store that a
+            key opens with that key in front, which opens nothing else.
+        key_of: The access whose key opens it; it is looked up where the store is read.
     """
 
     url: str
     is_anonymous: bool = False
     endpoint: str | None = None
+    key_of: str = ""
 
     def __str__(self) -> str:
         how = self.endpoint or (ANONYMOUS if self.is_anonymous else "")
+        how = f"{BEARER}{how}" if self.key_of else how
         return f"{self.url}#{how}"
 
     @classmethod
@@ -62,6 +68,8 @@ class StoreAddress:
     def parse(cls, text: str) -> Self:
         """Read the text form back."""
         url, _, how = text.rpartition("#")
+        if how.startswith(BEARER):
+            return cls(url, endpoint=how.removeprefix(BEARER) or None, key_of="cds")
         return cls(url, bool(how), how if "://" in how else None)
 
     @staticmethod
@@ -77,14 +85,19 @@ class StoreAddress:
         """
         if self.url.startswith(FOLDER):
             return LocalStore(self.url.removeprefix(FOLDER), read_only=True)
+        if self.key_of:
+            from aurora_prep.providers.zarr_store.bearer import BearerFiles  # noqa: PLC0415  # slow
+
+            files = AsyncFileSystemWrapper(BearerFiles(self.endpoint), asynchronous=True)
+            return FsspecStore(files, read_only=True, path=self.url)
         if self.url.startswith(GOOGLE):
             options: dict[str, Any] = {"token": "anon"} if self.is_anonymous else {}
             from aurora_prep.providers.gcs import CheckedGcs  # noqa: PLC0415  # slow to import
 
-            files = CheckedGcs(
+            buckets = CheckedGcs(
                 asynchronous=True, endpoint_url=self.endpoint, skip_instance_cache=True, **options
             )
-            return FsspecStore(files, read_only=True, path=self.url.removeprefix(GOOGLE))
+            return FsspecStore(buckets, read_only=True, path=self.url.removeprefix(GOOGLE))
         try:
             return FsspecStore.from_url(self.url, read_only=True)
         except (ValueError, ImportError) as error:

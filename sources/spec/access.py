@@ -241,6 +241,9 @@ class ZarrStore:
         levels: Its pressure levels, where it has more than the source offers.
         padded: First and last time of its time axis, where that is longer than what it holds.
         is_south_first: Whether its rows run from south to north.
+        beside: Addresses of further stores that hold other variables of the same times.
+        is_of_ecmwf: Whether it is laid out as ECMWF lays out its own: columns from 180 west,
+            levels falling, arrays by short names, and attributes that say otherwise.
     """
 
     url: str
@@ -251,6 +254,13 @@ class ZarrStore:
     levels: tuple[int, ...] = ()
     padded: tuple[datetime, datetime] | None = None
     is_south_first: bool = False
+    beside: tuple[str, ...] = ()
+    is_of_ecmwf: bool = False
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Where its variables are."""
+        return self.url, *self.beside
 
     def refusal(self, start: datetime, end: datetime, step: timedelta) -> str | None:
         """Why it has not every time of a period, in words; ``None`` when it has."""
@@ -265,17 +275,19 @@ class ZarrStore:
 
 @dataclass(frozen=True, slots=True)
 class Zarr:
-    """Zarr stores on public buckets, read without an account.
+    """Zarr stores, read in place: on public buckets, or with a key.
 
     Attributes:
         stores: What is read; of several that hold a period, the first.
         names: Arrays of variables that are not named as in requests, as
             ``(path, name)`` pairs.
+        key_of: Access whose key opens the stores; empty where none is needed.
     """
 
     stores: tuple[ZarrStore, ...]
     names: tuple[tuple[str, str], ...] = ()
     name: str = "zarr"
+    key_of: str = ""
 
     def serves(self, variable: Variable) -> bool:
         """Whether a variable can be had this way."""

@@ -5,6 +5,7 @@ import re
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 import requests
 import yaml
@@ -13,6 +14,7 @@ from aurora_prep import sources
 from aurora_prep.providers.embedded import ALWAYS, EmbeddedProvider
 from aurora_prep.providers.embedded.costing import cost_of
 from aurora_prep.providers.embedded.mars_shelf import shelves
+from aurora_prep.providers.embedded.weatherbench import VirtualStore
 from aurora_prep.providers.mars_signs import reaction_to
 from aurora_prep.sources import spec
 from aurora_prep.sources.spec.wmo import ALTERNATES, CONVERSIONS
@@ -187,6 +189,22 @@ def test_the_store_of_era5_says_of_itself_what_the_real_one_says():
     assert set(case["attributes"]) <= set(json.loads(attributes.content))
     padded = sources.load("era5").access("zarr").stores[1].padded
     assert padded[1] == datetime.fromisoformat(case["axis_ends"])
+
+
+def test_ecmwf_s_own_stores_are_declared_as_its_notebooks_print_them():
+    case = PLACES["ecmwf"]
+    access = sources.load("era5").access("ecmwf_zarr")
+    (store,) = access.stores
+    assert store.urls == (case["upper"], case["surface"])
+    assert access.key_of == "cds"
+    for name, held in ((n, True) for n in case["held"]):
+        assert (f"surface/{name}" not in store.lacks) is held
+    assert {f"surface/{name}" for name in case["lacking"]} <= set(store.lacks)
+    virtual = VirtualStore(sources.load("era5"), access, store, datetime(2026, 7, 1))
+    for axis in ("latitude", "longitude"):
+        values = virtual.arrays[axis].values
+        assert [values[0], values[-1]] == case[axis]
+    assert (np.diff(virtual.arrays["pressureLevel"].values) < 0).all() == case["levels_fall"]
 
 
 def test_units_to_come_are_those_of_the_parameter_database():

@@ -9,7 +9,7 @@ import xarray as xr
 from aurora_prep import sources
 from aurora_prep.pipelines.reading.match import STATIC
 from aurora_prep.pipelines.reading.zarr import Shelf, read_zarr, shelf_of
-from aurora_prep.pipelines.reading.zarr_index import Wanted, holdings_in_store
+from aurora_prep.pipelines.reading.zarr_index import Wanted, holdings_in_stores
 from aurora_prep.providers.zarr_store import OpenStore, StoreAddress
 from aurora_prep.sources.spec import DecodeError, FetchError
 
@@ -205,7 +205,7 @@ def test_holdings_are_those_wanted_and_no_more(shelf):
         (("surface/2t", None), ("atmospheric/t", 850), ("atmospheric/q", 850)),
         ((NOW, NO_LEAD, None), (datetime(2021, 1, 1), NO_LEAD, None)),
     )
-    found = holdings_in_store(held.file, sources.load("era5"), wanted)
+    found = holdings_in_stores([held.file], sources.load("era5"), wanted)
     now = (NOW, NO_LEAD, None)
     assert set(found.fields) == {(("surface/2t", None), now), (("atmospheric/t", 850), now)}
     assert found.moments == (now,)

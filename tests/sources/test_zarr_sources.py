@@ -10,7 +10,7 @@ import xarray as xr
 
 from aurora_prep import sources
 from aurora_prep.pipelines.plan.recipe_plan import make_plan
-from aurora_prep.pipelines.plan.store_choice import address_of
+from aurora_prep.pipelines.plan.store_choice import addresses_of
 from aurora_prep.pipelines.recipe import Recipe
 from aurora_prep.pipelines.run import run as run_module
 from aurora_prep.providers.embedded import EmbeddedProvider
@@ -56,7 +56,7 @@ def test_a_plan_counts_the_published_frames_without_a_network(tmp_path, source, 
     plan = _plan(tmp_path, source, start, end)
     assert plan.frames == frames
     assert list(plan.requests(synthetic=False)) == []
-    assert address_of(plan).is_anonymous
+    assert addresses_of(plan)[0].is_anonymous
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_a_plan_counts_the_published_frames_without_a_network(tmp_path, source, 
 )
 def test_the_smaller_store_is_read_where_it_has_all_the_times(tmp_path, start, end, step, store):
     plan = _plan(tmp_path, "era5", start, end, step=step)
-    assert address_of(plan).url.endswith(store)
+    assert addresses_of(plan)[0].url.endswith(store)
 
 
 @pytest.mark.parametrize(
