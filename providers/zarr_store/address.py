@@ -88,7 +88,9 @@ class StoreAddress:
         if self.key_of:
             from aurora_prep.providers.zarr_store.bearer import BearerFiles  # noqa: PLC0415  # slow
 
-            files = AsyncFileSystemWrapper(BearerFiles(self.endpoint), asynchronous=True)
+            files = AsyncFileSystemWrapper(
+                BearerFiles(self.endpoint, skip_instance_cache=True), asynchronous=True
+            )
             return FsspecStore(files, read_only=True, path=self.url)
         if self.url.startswith(GOOGLE):
             options: dict[str, Any] = {"token": "anon"} if self.is_anonymous else {}

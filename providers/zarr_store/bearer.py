@@ -32,7 +32,6 @@ class BearerFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no ty
     """
 
     protocol = "https"
-    cachable = False
 
     def __init__(self, endpoint: str | None = None, **options: Any) -> None:
         super().__init__(**options)
