@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo engines test test-slow test-engine test-network test-aurora lint types bench clean
+.PHONY: help demo engines test test-slow test-engine test-network test-aurora lint types bench fuzz clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -23,6 +23,9 @@ engines: $(VENV)/.installed ## install Prism and Flink (Go, Java, Maven needed),
 
 test: $(VENV)/.dev ## set up, then the tests that every change must pass
 	$(PYTEST) --numprocesses auto --maxprocesses 4 --dist loadfile
+
+fuzz: $(VENV)/.dev ## thousands of mutated recipes, archives and manifests, about an hour
+	AURORA_PREP_FUZZ=20000 $(PYTEST) tests/fuzz
 
 test-slow: $(VENV)/.dev ## full-size tests of a minute or more
 	$(PYTEST) -m slow

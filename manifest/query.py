@@ -112,6 +112,13 @@ class Manifest:
                 str(error),
                 "run the recipe again: it rebuilds the manifest from its parts",
             ) from error
+        if not _is_index(index):
+            raise ManifestError(
+                "the manifest's index is damaged",
+                place,
+                "it lacks the names or sizes of the tables",
+                "run the recipe again: it rebuilds the manifest from its parts",
+            )
         return cls(url, index)
 
     def __enter__(self) -> Self:
@@ -240,7 +247,15 @@ class Manifest:
             timed = "lead_time" in TABLES[name].names
             lead = "REPLACE (to_seconds(lead_time) AS lead_time)" if timed else ""
             stored = f"read_parquet({duck.table(place)})"
-            self._database.execute(f"CREATE VIEW stored_{name} AS FROM {stored}")
+            try:
+                self._database.execute(f"CREATE VIEW stored_{name} AS FROM {stored}")
+            except duckdb.Error as error:
+                raise ManifestError(
+                    "a table of the manifest is damaged",
+                    url,
+                    str(error).splitlines()[0],
+                    "run the recipe again: it rebuilds the manifest from its parts",
+                ) from error
             self._database.execute(f"CREATE VIEW {name} AS SELECT * {lead} FROM stored_{name}")  # noqa: S608
         return self._database
 
@@ -301,3 +316,17 @@ class Manifest:
 
     def _refused(self, text: str, found: str, fix: str) -> ManifestError:
         return ManifestError("the query was refused", f"{self.url}: {text.strip()}", found, fix)
+
+
+def _is_index(index: Any) -> bool:
+    """Whether an index has the form that compaction gives it, as far as questions need it."""
+    if not isinstance(index, dict):
+        return False
+    files, sources = index.get("files"), index.get("sources")
+    names = [f"{name}.parquet" for name in TABLES]
+    return (
+        isinstance(files, dict)
+        and all(isinstance(files.get(n), dict) and "bytes" in files[n] for n in names)
+        and isinstance(sources, list)
+        and all(isinstance(s, dict) and {"source", "grid"} <= set(s) for s in sources)
+    )

@@ -1,7 +1,7 @@
 """Command line: ``aurora-prep COMMAND [options] [-- BEAM OPTIONS]``.
 
 Exit codes: 0 done; 1 the answer is no (frames are missing, a verification
-fails); 2 an error of four parts; 130 interrupted.
+fails); 2 an error of four parts; 130 interrupted (143 by SIGTERM).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import aurora_prep
 from aurora_prep.pipelines.commands import (
@@ -25,6 +26,12 @@ from aurora_prep.pipelines.commands import (
     sources,
     statistics,
     verify,
+)
+from aurora_prep.pipelines.run.interruption import (
+    CLUSTER_PATIENCE_SECONDS,
+    LINE,
+    PATIENCE_SECONDS,
+    Interruption,
 )
 from aurora_prep.sources.spec import AuroraPrepError
 
@@ -57,17 +64,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(words[:cut])
     args.beam_options = words[cut + 1 :]
     _set_up_logging(verbose=args.verbose)
+    interruption = nullcontext() if args.function is provider.run else Interruption(_patience(args))
     try:
-        return int(args.function(args))
+        with interruption:
+            return int(args.function(args))
     except AuroraPrepError as error:
         sys.stderr.write(f"aurora-prep: {error}\n")
         return ERROR
     except KeyboardInterrupt:
-        sys.stderr.write("aurora-prep: interrupted; what is done stays done: run again to go on\n")
+        sys.stderr.write(LINE)
         return INTERRUPTED
     except BrokenPipeError:  # the reader of a pipe has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
+
+
+def _patience(args: argparse.Namespace) -> float:
+    """How long a command may take to end: a cluster has to be told that its job is over."""
+    local = not any(word.startswith("--runner") for word in args.beam_options)
+    return PATIENCE_SECONDS if local else CLUSTER_PATIENCE_SECONDS
 
 
 def _set_up_logging(*, verbose: bool) -> None:

@@ -20,7 +20,6 @@ import json
 import os
 import shutil
 import socket
-import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -32,7 +31,7 @@ from typing import Any
 from aurora_prep.providers import formats, remote
 from aurora_prep.providers.formats import Format
 from aurora_prep.providers.locks import locked
-from aurora_prep.providers.places import expanded, user_cache
+from aurora_prep.providers.places import expanded, machine_temporary, user_cache
 from aurora_prep.sources.spec import FetchError, Request
 
 VARIABLE = "AURORA_PREP_CACHE"
@@ -81,7 +80,7 @@ class Cache:
         """
         chosen = root or os.environ.get(VARIABLE)
         if chosen and remote.is_remote(str(chosen)):
-            path = Path(os.environ.get(BESIDE_BUCKET) or tempfile.gettempdir())
+            path = Path(os.environ.get(BESIDE_BUCKET) or machine_temporary())
             return cls((expanded(path) / "aurora-prep").absolute())
         path = expanded(chosen) if chosen else user_cache("aurora-prep")
         return cls(path.absolute())

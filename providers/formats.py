@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import shutil
+import struct
 import zipfile
 import zlib
 from enum import StrEnum
@@ -15,6 +17,14 @@ TOKEN = re.compile(r"[0-9A-Fa-f]{8}(?:-?[0-9A-Fa-f]{4}){3,}[0-9A-Fa-f]*")
 SHOWN = 60
 CHUNK = 2**20
 EDITION = 7  # octet of a GRIB message, counted from 0
+# What Python raises for archives that are damaged, encrypted, or of another kind.
+DAMAGE = (
+    ValueError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError,
+    struct.error, IndexError, OSError,
+)  # fmt: skip
+MOST_MEMBERS = 20_000
+MOST_PACKED = 200  # to one: fields of one value are packed that far, and no others
+SMALL = 64 << 20
 
 
 class Format(StrEnum):
@@ -106,8 +116,9 @@ def unpack(archive: Path, folder: Path) -> tuple[Path, ...]:
     """Unpack the GRIB and NetCDF members of a ZIP into an existing folder.
 
     Members are written under their bare names, so that no member lands
-    outside the folder. Members that are neither GRIB nor NetCDF are removed
-    again.
+    outside the folder. Members that are neither GRIB nor NetCDF are not
+    unpacked. What the archive says of its size is checked before anything is
+    unpacked, and believed no further than that.
 
     Args:
         archive: The ZIP.
@@ -118,14 +129,16 @@ def unpack(archive: Path, folder: Path) -> tuple[Path, ...]:
 
     Raises:
         FetchError: The ZIP is damaged or encrypted, two members share a name,
-            or none is GRIB or NetCDF.
+            none is GRIB or NetCDF, or it would unpack to more than it can hold
+            or there is room for.
     """
     where, fix = str(archive), "fetch the archive again, or unpack it by hand"
     members: list[Path] = []
     try:
         with zipfile.ZipFile(archive) as packed:
+            _check_sizes(packed.infolist(), archive, folder)
             for entry in packed.infolist():
-                if entry.is_dir():
+                if entry.is_dir() or not _is_data(packed, entry):
                     continue
                 target = folder / Path(entry.filename).name
                 if target.exists():
@@ -139,10 +152,45 @@ def unpack(archive: Path, folder: Path) -> tuple[Path, ...]:
                 else:
                     target.unlink()
             names = packed.namelist()
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except DAMAGE as error:
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:
+            raise  # the disk's, not the archive's
         raise FetchError("a ZIP cannot be unpacked", where, str(error), fix) from error
     if not members:
         raise FetchError(
             "a ZIP holds neither GRIB nor NetCDF", where, f"members {names}", "check the archive"
         )
     return tuple(sorted(members))
+
+
+def _is_data(packed: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bool:
+    """Whether a member begins as GRIB or NetCDF does."""
+    with packed.open(entry) as inside:
+        head = inside.read(CHUNK)
+    found = next((name for magic, name in MAGIC if head.startswith(magic)), None)
+    return found in (Format.GRIB, Format.NETCDF) or (found is None and b"GRIB" in head)
+
+
+def _check_sizes(entries: list[zipfile.ZipInfo], archive: Path, folder: Path) -> None:
+    """Refuse a bomb by what its list of members says, before anything is unpacked.
+
+    Raises:
+        FetchError: There are too many members, they share their bytes, they unpack to more
+            than fields can be packed, or to more than there is room for.
+    """
+    where, packed = str(archive), archive.stat().st_size
+    total = sum(entry.file_size for entry in entries)
+    fix = "check where the archive comes from; unpack it by hand if it is what it should be"
+    if len(entries) > MOST_MEMBERS:
+        found = f"{len(entries):,} members, of which {MOST_MEMBERS:,} are allowed"
+        raise FetchError("a ZIP has too many members", where, found, fix)
+    if sum(entry.compress_size for entry in entries) > packed:
+        found = f"members of more bytes than the {packed:,} of the archive"
+        raise FetchError("members of a ZIP share their bytes", where, found, fix)
+    if total > SMALL and total > MOST_PACKED * packed:
+        found = f"{packed:,} bytes that would become {total:,}"
+        raise FetchError("a ZIP would unpack to more than fields can be packed", where, found, fix)
+    free = shutil.disk_usage(folder).free
+    if total > free:
+        found = f"{total:,} bytes to unpack, {free:,} are free in {folder}"
+        raise FetchError("there is no room to unpack a ZIP", where, found, "free some space")

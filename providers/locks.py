@@ -6,11 +6,12 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 FIRST_WAIT_SECONDS = 0.01
 LONGEST_WAIT_SECONDS = 0.5
+HELD: set[Path] = set()
 
 
 @contextmanager
@@ -26,11 +27,20 @@ def locked(path: Path, *, waiting: Callable[[float], object] = time.sleep) -> It
         waiting: Called with seconds between attempts; it may raise to give up.
     """
     descriptor = _acquire(path, waiting)
+    HELD.add(path)
     try:
         yield
     finally:
+        HELD.discard(path)
         path.unlink(missing_ok=True)
         os.close(descriptor)
+
+
+def forget() -> None:
+    """Remove the files of all locks that this process holds: it is about to end."""
+    for path in tuple(HELD):
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
 
 
 def _acquire(path: Path, waiting: Callable[[float], object]) -> int:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import netCDF4
 
@@ -23,7 +24,6 @@ GRIB2_STATUS = 1
 # Where the mark lies, counted from the first byte of a message.
 PLACES = {1: (33, GRIB1_SUBCENTRE), 2: (35, GRIB2_STATUS)}
 HEAD = 36
-PADDING = 64
 LONG_GRIB1 = 0x800000
 DOCUMENTS = (".zattrs", "zarr.json")
 
@@ -33,8 +33,7 @@ def is_synthetic(path: Path) -> bool:
     kind = sniff(path)
     if kind is Format.NETCDF:
         return _netcdf_says_so(path)
-    with path.open("rb") as file:
-        return any(_is_marked(head) for head in _heads(file))
+    return any(_is_marked(head) for head in _heads(path))
 
 
 def is_synthetic_store(folder: Path) -> bool:
@@ -101,24 +100,22 @@ def _netcdf_says_so(path: Path) -> bool:
         return False  # reading it says what is wrong
 
 
-def _heads(file: BinaryIO) -> Iterator[bytes]:
-    """The first bytes of each message, as far as their lengths can be followed."""
-    place = max(file.read(PADDING).find(b"GRIB"), 0)
-    while True:
-        file.seek(place)
-        head = file.read(HEAD)
-        if len(head) < HEAD or head[:4] != b"GRIB":
-            return
-        yield head
-        if head[7] == 1:
-            length = int.from_bytes(head[4:7], "big")
-            if length & LONG_GRIB1:
+def _heads(path: Path) -> Iterator[bytes]:
+    """The first bytes of each message; what lies between messages is passed over."""
+    if not path.stat().st_size:
+        return
+    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as data:
+        place = data.find(b"GRIB")
+        while place >= 0:
+            head = data[place : place + HEAD]
+            if len(head) < HEAD:
                 return
-        else:
-            length = int.from_bytes(head[8:16], "big")
-        if length < HEAD:
-            return
-        place += length
+            yield head
+            big = head[7] != 1
+            length = int.from_bytes(head[8:16] if big else head[4:7], "big")
+            if (not big and length & LONG_GRIB1) or not HEAD < length <= len(data) - place:
+                length = len(b"GRIB")
+            place = data.find(b"GRIB", place + length)
 
 
 def _is_marked(head: bytes) -> bool:

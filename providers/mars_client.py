@@ -15,6 +15,8 @@ the client says, then ``{"failed": {"type", "text", "status"}}`` or
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import json
 import signal
 import socket
@@ -64,6 +66,7 @@ def main() -> None:
     socket.setdefaulttimeout(order["read_seconds"])
     limit_sleep(order["longest_wait_seconds"])
     signal.signal(signal.SIGTERM, _stop)
+    _end_with_parent()
     say = Speaker()
     try:
         # Verbose, since it tells the HTTP status in no other way.
@@ -97,6 +100,13 @@ def limit_sleep(longest: float) -> None:
         sleep(min(seconds, longest))
 
     vars(time)["sleep"] = limited
+
+
+def _end_with_parent() -> None:
+    """Leave Ctrl-C to the parent, and end when that ends, however it does."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with contextlib.suppress(OSError, AttributeError):  # only Linux has it
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 def _stop(*_: object) -> NoReturn:

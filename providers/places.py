@@ -12,6 +12,8 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 LOGGER = logging.getLogger(__name__)
+TEMPORARY = "AURORA_PREP_MACHINE_TEMPORARY"
+"""Where the machine's temporary folder is, while a command has one of its own in it."""
 
 
 def expanded(path: str | os.PathLike[str]) -> Path:
@@ -42,7 +44,7 @@ def user_cache(name: str) -> Path:
 
 def _own_temporary(name: str) -> Path:
     """A folder of this user's in the temporary one; another user's of that name is not used."""
-    usual = Path(tempfile.gettempdir()) / f"{name.replace('/', '-')}-{os.getuid()}"
+    usual = machine_temporary() / f"{name.replace('/', '-')}-{os.getuid()}"
     try:
         usual.mkdir(mode=0o700, exist_ok=True)
         found = usual.lstat()
@@ -50,4 +52,9 @@ def _own_temporary(name: str) -> Path:
             return usual
     except OSError:
         LOGGER.debug("%s cannot be used", usual)
-    return Path(tempfile.mkdtemp(prefix=f"{usual.name}-"))
+    return Path(tempfile.mkdtemp(prefix=f"{usual.name}-", dir=usual.parent))
+
+
+def machine_temporary() -> Path:
+    """The machine's temporary folder, for what is to outlive a command."""
+    return Path(os.environ.get(TEMPORARY) or tempfile.gettempdir())

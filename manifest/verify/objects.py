@@ -30,6 +30,7 @@ EXPECTED = f"""
            source, grid, shard
     FROM known LEFT JOIN held USING (source, grid, shard, store, array_name)
 """  # noqa: S608  # a constant
+STATIC = "static/"
 KNOWN = "CREATE VIEW known_objects AS FROM objects"
 OR_STORED = """
     UNION ALL BY NAME FROM stored_objects ANTI JOIN parts USING (source, grid, shard)
@@ -202,6 +203,8 @@ class Stores:
             store, _, array = path.removesuffix("/zarr.json").rpartition("/")
             if not path.endswith(".zarr/" + array + "/zarr.json") or store in framed:
                 continue
+            if not store.startswith(STATIC):
+                continue  # all its frames are missing or rejected, as the manifest says
             coordinate = any(other.startswith(f"{store}/{array}/c") for other in known)
             if not coordinate and (store, array) not in arrays:
                 self._ledger.add(

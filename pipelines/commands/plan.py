@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from aurora_prep.pipelines.commands import show
+from aurora_prep.pipelines.commands.run import ignored_line
 
 if TYPE_CHECKING:
     from aurora_prep.pipelines.estimates.estimate import Present
@@ -139,7 +140,7 @@ def _show_notes(rows: dict[str, Any]) -> None:
     for row in rows["sources"]:
         show.line(f"{row['source']}: {row['first']} to {row['last']}, {row['fields']:,} fields")
         if row["ignored"]:
-            show.line(f"{row['source']}: the files also hold {', '.join(row['ignored'][:12])}")
+            show.line(ignored_line(row["source"], row["ignored"]))
         for quirk in row["quirks"]:
             show.line(f"{row['source']}: quirk, {quirk}")
     totals = rows["totals"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from aurora_prep.pipelines.commands import imports, show
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from aurora_prep.pipelines.run.outcome import Outcome
 
 SHOWN = 10
+IGNORED = 12
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -31,6 +33,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     command.add_argument("--events", metavar="FILE", help="append what happens, as JSON lines")
     command.add_argument(
         "--threads", type=int, default=0, metavar="N", help="threads of a worker; default: all"
+    )
+    command.add_argument(
+        "--strict", action="store_true", help="stop at the first frame that would be rejected"
     )
     show.add_json(command)
     command.set_defaults(function=run)
@@ -59,6 +64,7 @@ def run(args: argparse.Namespace) -> int:
         cache_limit=limit,
         events=args.events,
         threads=args.threads,
+        strict=args.strict,
         show=not args.json,
     )
     return _told(outcome, json=args.json)
@@ -69,9 +75,17 @@ def _told(outcome: Outcome, *, json: bool) -> int:
     if not json and outcome.had_nothing_to_do:
         show.line(f"nothing to do: all {outcome.frames:,} frames are there already")
     print_summary(outcome.root, json=json)
+    for source, ignored in () if json else outcome.ignored:
+        show.line(ignored_line(source, ignored))
     for quirk in () if json else outcome.quirks:
         show.line(f"quirk: {quirk}")
     return 1 if outcome.absent else 0
+
+
+def ignored_line(source: str, ignored: Sequence[str]) -> str:
+    """What the user's own files hold beside what is read of them, in one line."""
+    more = f" and {len(ignored) - IGNORED} more" if len(ignored) > IGNORED else ""
+    return f"{source}: the files also hold {', '.join(ignored[:IGNORED])}{more}"
 
 
 def print_summary(root: str, *, json: bool = False) -> None:
@@ -93,7 +107,6 @@ def print_summary(root: str, *, json: bool = False) -> None:
         if missing.num_rows > SHOWN:
             rest = missing.num_rows - SHOWN
             show.line(f"... and {rest:,} more: aurora-prep manifest {root} missing")
-        for store in sorted(
-            {layout.store(row["source"], row["grid"]) for row in summary.to_pylist()}
-        ):
+        written = [row for row in summary.to_pylist() if row["written"]]
+        for store in sorted({layout.store(row["source"], row["grid"]) for row in written}):
             show.line(f"shards: {root}/{store}")

@@ -110,6 +110,8 @@ def _print(args: argparse.Namespace, found: Verification, note: str, done: dict[
         "all as the manifest says" if found.ok else show.counted(len(found.problems), "problem")
     )
     show.line(f"{frames}; {checked}: {verdict}")
+    if found.frames_written < found.frames_planned:
+        show.line(_not_written(args.dataset))
     for path in (*done.get("restored", ()), *done.get("deleted", ())):
         show.line(f"{'restored' if path in done.get('restored', ()) else 'deleted'}: {path}")
     if args.repair and not found.ok:
@@ -120,6 +122,20 @@ def _print(args: argparse.Namespace, found: Verification, note: str, done: dict[
             show.line(f"... and {len(lost) - SHOWN:,} more: --json lists them all")
         tasks = show.counted(len(found.tasks), "shard task")
         show.line(f"{tasks}, {show.counted(len(lost), 'frame')} to rebuild: run the recipe again")
+
+
+def _not_written(dataset: str) -> str:
+    """How many frames the manifest says are missing or rejected; nothing is wrong with those."""
+    from aurora_prep.manifest.query import Manifest
+
+    try:
+        with Manifest.open(dataset) as manifest:
+            states = manifest.missing().column("status").to_pylist()
+    except AuroraPrepError:
+        return "frames are not written, and the manifest does not say why"
+    counts = {state: states.count(state) for state in sorted(set(states))}
+    told = ", ".join(f"{show.counted(number, 'frame')} {state}" for state, number in counts.items())
+    return f"{told or 'frames are left to do'}: aurora-prep manifest {dataset} missing says why"
 
 
 def _plain(

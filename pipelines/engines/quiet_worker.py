@@ -11,7 +11,10 @@ logging.getLogger().addHandler(logging.NullHandler())
 
 from apache_beam.runners.worker import sdk_worker_main  # noqa: E402  the handler comes first
 
+from aurora_prep.providers.kin import end_with_parent  # noqa: E402  the same
+
 if __name__ == "__main__":
+    end_with_parent()
     # The harness prints every traceback, which it also sends to the launcher. What it
     # raises itself is printed by Python, outside of this block.
     with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stderr(nowhere):

@@ -126,7 +126,8 @@ def forget_contents(path: Path, kept: Path) -> None:
 
 def _note_of(path: Path, kept: Path) -> Path:
     state = path.stat()
-    name = digest_of([FORMAT, str(path.resolve()), state.st_size, state.st_mtime_ns])
+    times = state.st_mtime_ns, state.st_ctime_ns
+    name = digest_of([FORMAT, str(path.resolve()), state.st_size, *times])
     return kept / name[:2] / f"{name}.json"
 
 

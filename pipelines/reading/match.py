@@ -119,7 +119,7 @@ def holdings_of(
 
 def _modified(file: str) -> int:
     try:
-        return Path(file).stat().st_mtime_ns
+        return Path(file).stat().st_ctime_ns
     except OSError:
         return 0  # reading it says what is wrong
 

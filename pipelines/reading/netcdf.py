@@ -60,7 +60,7 @@ def scan_netcdf(path: Path) -> Contents[NetcdfField]:
     try:
         _check_size(path)
         with LOCK:
-            return _scan(path, _opened(str(path), path.stat().st_mtime_ns))
+            return _scan(path, _opened(str(path), path.stat().st_ctime_ns))
     except DecodeError:
         raise
     except UNREADABLE as error:
@@ -148,7 +148,7 @@ def read_netcdf(ref: NetcdfField) -> NDArray[np.float32]:
     path = Path(ref.file)
     with LOCK:
         try:
-            data = _opened(ref.file, path.stat().st_mtime_ns)
+            data = _opened(ref.file, path.stat().st_ctime_ns)
             variable = data[ref.variable]
             others = iter(ref.index)
             window = tuple(

@@ -23,6 +23,7 @@ class Outcome:
         done: Frames that were there before the run began.
         absent: Planned frames that are not written.
         quirks: What is known to be odd about the planned times and variables.
+        ignored: What the user's own files hold beside what is read of them, by source.
     """
 
     root: str
@@ -30,6 +31,7 @@ class Outcome:
     done: int
     absent: int
     quirks: tuple[str, ...] = ()
+    ignored: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     @property
     def had_nothing_to_do(self) -> bool:

@@ -27,6 +27,7 @@ from aurora_prep.pipelines.plan.recipe_plan import Plan, make_plan
 from aurora_prep.pipelines.recipe import Recipe
 from aurora_prep.pipelines.run.answers import forget_finished
 from aurora_prep.pipelines.run.claim import alone, claim, frames_there, remove
+from aurora_prep.pipelines.run.inputs import compare
 from aurora_prep.pipelines.run.ledger_watch import LedgerWatch
 from aurora_prep.pipelines.run.outcome import Outcome
 from aurora_prep.pipelines.run.pipeline import Prepare
@@ -61,6 +62,7 @@ def run(
     cache_limit: int | None = None,
     threads: int = 0,
     events: str | os.PathLike[str] | None = None,
+    strict: bool = False,
     show: bool = True,
 ) -> Outcome:
     """Do what a recipe says, or what is left of it.
@@ -76,6 +78,7 @@ def run(
             the recipe's, and without one raw files are kept.
         threads: Threads of a worker; 0 means one for each processor.
         events: File to which the run's events are appended, as lines of JSON.
+        strict: Whether a frame that would be rejected stops the run.
         show: Whether progress is shown.
 
     Raises:
@@ -103,6 +106,7 @@ def run(
         bucket=bucket_of(cache),
         credentials=credentials_bucket.chosen(),
         is_one_process=is_in_process(options),
+        strict=strict,
         events=None if events is None else Path(events).absolute(),
     )
     plan = make_plan(recipe, context.contents)
@@ -112,13 +116,15 @@ def run(
         if overwrite:
             remove(context.root)
         written = frames_there(context)
-        if written == plan.frames:
-            return Outcome(context.root, plan.frames, written, 0, plan.quirks)
+        inputs = compare(context, plan)
+        if written == plan.frames and not inputs.stale:
+            return Outcome(context.root, plan.frames, written, 0, plan.quirks, _ignored(plan))
         limit = recipe.cache_limit if cache_limit is None else cache_limit
         work = Work(context, Service(), *_incomplete(context.root))
         need = need_of(work, limit)
         check_room(work, need)
         claim(context)
+        inputs.note(context.root)
         durable.sweep(context.root)
         set_up_stores(context.root, plan.sources, recipe, context.is_synthetic)
         with _provider(embedded=embedded and any(not e.files for e in plan.sources)) as service:
@@ -133,7 +139,11 @@ def run(
                 _run_pipeline(work, options)
     with Manifest.open(context.root) as manifest:
         absent = manifest.missing().num_rows
-    return Outcome(context.root, plan.frames, done, absent, plan.quirks)
+    return Outcome(context.root, plan.frames, done, absent, plan.quirks, _ignored(plan))
+
+
+def _ignored(plan: Plan) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    return tuple((entry.source.name, entry.ignored) for entry in plan.sources if entry.ignored)
 
 
 def _now() -> datetime:

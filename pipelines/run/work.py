@@ -141,7 +141,7 @@ class Work:
             found.update({block: list(stores) for block in in_store})
         elif plan.files:
             found.update({block: [] for block in left - {()}})
-            for name, blocks in _blocks_of_files(plan, self.context).items():
+            for name, blocks in blocks_of_files(plan, self.context).items():
                 for block in blocks & found.keys():
                     found[block].append(OwnFile(name))
             for block in left - {()}:
@@ -154,7 +154,7 @@ class Work:
         return {name for name in names if prefix + name not in self.retried}
 
 
-def _blocks_of_files(plan: SourcePlan, context: RunContext) -> dict[str, set[Block]]:
+def blocks_of_files(plan: SourcePlan, context: RunContext) -> dict[str, set[Block]]:
     """The shards that each of the user's own files has fields of."""
     held = holdings_of(plan.files, plan.source, context.contents, choice_of(plan.recipe))
     found: dict[str, set[Block]] = {name: set() for name in plan.files}
@@ -163,7 +163,9 @@ def _blocks_of_files(plan: SourcePlan, context: RunContext) -> dict[str, set[Blo
             found[ref.file] |= blocks_of_moments([moment], plan)
         elif not plan.static_files and not plan.recipe.statics_from:
             found[ref.file].add(())
-    return found
+    disputed = blocks_of_moments((moment for _, moment in held.conflicts), plan)
+    # Whichever file the other field is in, its frame is rejected.
+    return {name: blocks | disputed for name, blocks in found.items()}
 
 
 def _no_file(plan: SourcePlan) -> tuple[str, ...]:

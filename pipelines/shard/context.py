@@ -35,6 +35,7 @@ class RunContext:
         budgets: Lane and most bytes that its answers may hold of the cache, for a run whose
             cache is bounded; empty where answers are kept.
         events: File for the run's events; ``None`` for none.
+        strict: Whether a frame that would be rejected stops the run.
         servers: Who answers the requests of an entry, by its position, where that is
             neither the well-known server nor the embedded provider.
         job: Tells one run from another: what a process remembers of one, such as the plan,
@@ -53,6 +54,7 @@ class RunContext:
     is_one_process: bool = False
     budgets: tuple[tuple[str, int], ...] = field(default=(), compare=False)
     events: Path | None = None
+    strict: bool = False
     servers: tuple[tuple[int, str], ...] = ()
     job: str = field(default_factory=lambda: uuid.uuid4().hex)
 

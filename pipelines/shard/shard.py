@@ -31,7 +31,7 @@ from aurora_prep.pipelines.shard.context import Absence, RunContext
 from aurora_prep.pipelines.shard.missing import absent_from, held_for, moment_of
 from aurora_prep.pipelines.shard.pools import Pools
 from aurora_prep.pipelines.shard.worker import ShardWorker
-from aurora_prep.sources.spec import FrameKey, digest_of
+from aurora_prep.sources.spec import DecodeError, FrameKey, digest_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +144,7 @@ def begin_shard(
             own, which end when it is published.
 
     Raises:
-        DecodeError: A raw file is damaged.
+        DecodeError: A raw file is damaged, or a frame is rejected in a strict run.
         FetchError: A Zarr store does not answer.
         HarmoniseError: A static field is not what was declared.
         WriteError: The output cannot be written.
@@ -161,6 +161,7 @@ def begin_shard(
         refused=refused,
         absences=absences,
     )
+    _stop_if_strict(context, refused)
     if absences:
         return begun
     kept = tuple(frame for frame in task.frames if frame not in refused)
@@ -170,6 +171,7 @@ def begin_shard(
     try:
         worker = ShardWorker(plan, task, kept, held, context, pools)
         details, statistics = worker.run()
+        _stop_if_strict(context, worker.refused)
     except BaseException:
         if own_pools is not None:
             own_pools.close()
@@ -183,6 +185,18 @@ def begin_shard(
         own_pools=own_pools,
         filled=worker.filled,
     )
+
+
+def _stop_if_strict(context: RunContext, refused: Mapping[FrameKey, tuple[Status, str]]) -> None:
+    """Raises for the first frame that is rejected, where the user wants the run to stop there."""
+    for frame, (status, reason) in refused.items() if context.strict else ():
+        if status is Status.REJECTED:
+            raise DecodeError(
+                "a frame is rejected, and the run is strict",
+                str(frame),
+                reason,
+                "mend or leave out the data, or run without --strict: the frame alone is rejected",
+            )
 
 
 def _frame_record(
