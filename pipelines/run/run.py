@@ -39,6 +39,7 @@ from aurora_prep.pipelines.shard.context import RunContext
 from aurora_prep.providers import credentials_bucket
 from aurora_prep.providers.cache import Cache, bucket_of
 from aurora_prep.providers.credentials import Service
+from aurora_prep.providers.desk import remarks
 from aurora_prep.providers.embedded import EmbeddedProvider
 from aurora_prep.sources.spec import (
     AuroraPrepError,
@@ -137,6 +138,8 @@ def run(
                     look = counted if is_in_process(options) else LedgerWatch(work)
                     stack.enter_context(Display(plan.frames, done, look=look))
                 _run_pipeline(work, options)
+    for text in remarks(context.job):
+        LOGGER.warning("%s", text)
     with Manifest.open(context.root) as manifest:
         absent = manifest.missing().num_rows
     return Outcome(context.root, plan.frames, done, absent, plan.quirks, _ignored(plan))
