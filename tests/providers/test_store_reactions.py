@@ -272,7 +272,8 @@ def test_in_an_outage_one_asks_and_all_others_wait(cache, provider, caplog):
 
 def test_killed_twice_while_jobs_run_then_finished(cache):
     wanted = each_day(6)
-    with EmbeddedProvider(queue_seconds=1.5) as provider:
+    # Without the queue's own rule: a job that it rejects is rightly submitted again.
+    with EmbeddedProvider(queue_seconds=1.5, faults={"queue_limit": 0}) as provider:
         fetcher = fetcher_of(cache, provider)
         for already in (0, 2):
             process = subprocess.Popen(
