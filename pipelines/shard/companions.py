@@ -15,6 +15,7 @@ from aurora_prep.manifest.ledger.records import Status
 from aurora_prep.pipelines.plan.source_plan import ShardTask, SourcePlan, blocks_of_moments
 from aurora_prep.pipelines.reading.match import Moment
 from aurora_prep.sources.spec import FrameKey
+from aurora_prep.sources.spec.outcome import INCOMPLETE, word_of
 
 NOT_PLANNED = "the recipe plans none"
 NOT_THERE = "nothing of its shard could be written"
@@ -59,7 +60,9 @@ def lone_frames(
                 if status is Status.WRITTEN:
                     reason = None
             if reason is not None:
-                yield frame, f"no frame of {companion.source.name} at this time: {reason}"
+                word = word_of(reason) or INCOMPLETE
+                why = reason.removeprefix(f"{word}: ")
+                yield frame, f"{word}: no frame of {companion.source.name} at this time: {why}"
                 break
 
 

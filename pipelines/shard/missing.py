@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 
 from aurora_prep.manifest.ledger.records import Status
 from aurora_prep.pipelines.plan.inputs import Fetched, Input, NotDelivered, OwnFile, Store
@@ -14,7 +15,17 @@ from aurora_prep.pipelines.reading.match import STATIC, Holdings, Moment, holdin
 from aurora_prep.pipelines.reading.zarr_index import holdings_in_stores
 from aurora_prep.pipelines.shard.context import Absence, RunContext
 from aurora_prep.sources.spec import FrameKey, Variable
-from aurora_prep.sources.spec.outcome import DAMAGED, NOT_ASKED, word_of
+from aurora_prep.sources.spec.outcome import (
+    DAMAGED,
+    INCOMPLETE,
+    NOT_ARCHIVED,
+    NOT_ASKED,
+    NOT_YET,
+    word_of,
+)
+
+# Reanalyses are released within five days, and public stores follow within as many again.
+RELEASE = timedelta(days=10)
 
 
 def held_for(
@@ -34,6 +45,7 @@ def absent_from(
     held: Holdings,
     inputs: tuple[Input, ...],
     lone: Mapping[FrameKey, str],
+    context: RunContext,
 ) -> tuple[dict[FrameKey, tuple[Status, str]], tuple[Absence, ...]]:
     """Frames that lack a field; and, when nothing is left to write, all that is absent.
 
@@ -46,6 +58,7 @@ def absent_from(
         held: What its files hold.
         inputs: Where they are, and what did not come.
         lone: Frames that lack one of a companion, and why.
+        context: Where and when the run works.
     """
     failed = [item for item in inputs if isinstance(item, NotDelivered)]
     failures = "; ".join(dict.fromkeys(item.reason for item in failed))
@@ -57,7 +70,11 @@ def absent_from(
         lacking = _lacking(plan, fetched, STATIC, held)
         return {}, (Absence(plan.position, None, failures or lacking),) if lacking else ()
     absent = ((f, _lacking(plan, plan.variables, moment_of(f), held)) for f in task.frames)
-    refused = {f: (Status.MISSING, failures or reason) for f, reason in absent if reason}
+    refused = {
+        f: (Status.MISSING, failures or f"{_word(f, inputs, context.created)}: {reason}")
+        for f, reason in absent
+        if reason
+    }
     refused |= {f: (Status.REJECTED, why) for f, why in _contradicted(plan, task, held)}
     refused |= {f: (Status.MISSING, why) for f, why in lone.items() if f not in refused}
     if len(refused) < len(task.frames):
@@ -65,6 +82,17 @@ def absent_from(
     return refused, tuple(
         Absence(plan.position, str(f), reason) for f, (_, reason) in refused.items()
     )
+
+
+def _word(frame: FrameKey, inputs: tuple[Input, ...], now: datetime) -> str:
+    """Why a field is not there, as a stable word.
+
+    An answer that is short near today is short of what is not released yet; of older times the
+    provider has nothing. Files of one's own are as complete as they are.
+    """
+    if not any(isinstance(item, (Fetched, Store)) for item in inputs):
+        return INCOMPLETE
+    return NOT_YET if frame.init_time > now - RELEASE else NOT_ARCHIVED
 
 
 def _contradicted(

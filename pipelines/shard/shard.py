@@ -151,7 +151,7 @@ def begin_shard(
     """
     held = held_for(plan, task, inputs, context)
     lone = dict(lone_frames(task, companions, context.root)) if companions else {}
-    refused, absences = absent_from(plan, task, held, inputs, lone)
+    refused, absences = absent_from(plan, task, held, inputs, lone, context)
     begun = BegunShard(
         plan=plan,
         task=task,

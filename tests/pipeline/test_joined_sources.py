@@ -95,7 +95,7 @@ def test_a_frame_without_its_companion_is_missing_with_the_reason(tmp_path, runn
     found = {row["valid_time"].hour: row for row in rows(outcome.root, source="wave")}
     assert [found[hour]["status"] for hour in (0, 6, 12)] == ["written", "missing", "written"]
     assert found[6]["reason"] == (
-        "no frame of hres_t0 at this time: no field of this time is in the files"
+        "incomplete: no frame of hres_t0 at this time: no field of this time is in the files"
     )
     assert not verify(outcome.root, deep=True).problems
 

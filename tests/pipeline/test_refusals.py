@@ -171,7 +171,7 @@ def test_a_frame_the_provider_lacks_is_missing_with_its_reason(
             CDSAPI_URL=provider.url, CDSAPI_KEY=provider.key,
         )  # fmt: skip
         assert done.returncode == 1, done.stderr
-        assert "not in the files" in done.stdout
+        assert ": not in the files" in done.stdout
         missing = command("manifest", str(tmp_path / "out"), "missing")
         assert missing.returncode == 1
         assert "not in the files" in missing.stdout

@@ -151,7 +151,7 @@ def test_a_frame_that_lacks_a_level_is_missing_and_says_which(real_data, prepare
     assert made.outcome.absent == made.outcome.frames == 2
     for row in made.rows():
         assert row["status"] == Status.MISSING
-        assert row["reason"].startswith("not in the files: atmospheric/v at ")
+        assert row["reason"].startswith("incomplete: not in the files: atmospheric/v at ")
 
 
 @pytest.mark.parametrize(
