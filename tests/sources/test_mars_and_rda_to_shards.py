@@ -16,6 +16,7 @@ import yaml
 from aurora_prep import sources
 from aurora_prep.manifest.verify.verification import verify
 from aurora_prep.pipelines.cli import main
+from aurora_prep.pipelines.plan.provider_limits import LIMITS, Limit
 from aurora_prep.providers.embedded import ALWAYS, EmbeddedProvider, truth
 from aurora_prep.sources.spec import HOUR, Kind, Nature
 
@@ -147,7 +148,7 @@ def test_forecasts_come_by_init_time_and_step(prepare):
 @pytest.mark.parametrize(("access", "grid"), [("mars", "reduced_gg"), ("http", "regular_gg")])
 def test_an_analysis_on_a_gaussian_grid_is_regridded(access, grid, prepare, at_the_door, tmp_path):
     """With the user's own credentials, from where the clients look for them."""
-    with EmbeddedProvider(gaussian_lines=48) as provider:
+    with EmbeddedProvider(gaussian_lines=64) as provider:
         at_the_door(provider)
         made = prepare(
             "hres_analysis",
@@ -164,7 +165,7 @@ def test_an_analysis_on_a_gaussian_grid_is_regridded(access, grid, prepare, at_t
         assert worst <= COARSE, variable.path
         assert masks == 0
     assert labels(tmp_path / "cache", "gridType", "N", "stream", "type") == {
-        (grid, 48, "oper", "an")
+        (grid, 64, "oper", "an")
     }
     assert not verify(made.outcome.root, deep=True).problems
 
@@ -211,12 +212,16 @@ ANALYSIS = {
         ("http", "the provider does not have the file"),
     ],
 )
-def test_what_is_not_archived_is_missing_with_the_reason(access, reason, at_the_door, tmp_path):
+def test_what_is_not_archived_is_missing_with_the_reason(
+    access, reason, at_the_door, tmp_path, monkeypatch
+):
     """The first time or file asked for; the other frames are written, and the run answers no."""
     days = {"start": "2020-03-01T12", "end": "2020-03-02T06"}
     recipe = written(tmp_path, **{**ANALYSIS, "period": days}, access=access)
-    # The archive is asked once more for an answer that is short, NCAR's tree for a file is not.
-    count = ALWAYS if access == "mars" else 1
+    # The archive is asked once more for an answer that is short; a file of NCAR's tree is asked
+    # of each of its three hosts. One request after the other, so that all three are of one file.
+    count = ALWAYS if access == "mars" else 3
+    monkeypatch.setitem(LIMITS, access, Limit(at_once=1))
     with EmbeddedProvider(gaussian_lines=16, faults={"not_archived": count}) as provider:
         at_the_door(provider)
         assert main(["run", recipe, "--cache", str(tmp_path / "cache")]) == 1
