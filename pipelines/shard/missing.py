@@ -71,7 +71,7 @@ def absent_from(
         return {}, (Absence(plan.position, None, failures or lacking),) if lacking else ()
     absent = ((f, _lacking(plan, plan.variables, moment_of(f), held)) for f in task.frames)
     refused = {
-        f: (Status.MISSING, failures or f"{_word(f, inputs, context.created)}: {reason}")
+        f: (Status.MISSING, failures or _worded(reason, f, inputs, context.created))
         for f, reason in absent
         if reason
     }
@@ -84,15 +84,17 @@ def absent_from(
     )
 
 
-def _word(frame: FrameKey, inputs: tuple[Input, ...], now: datetime) -> str:
-    """Why a field is not there, as a stable word.
+def _worded(reason: str, frame: FrameKey, inputs: tuple[Input, ...], now: datetime) -> str:
+    """The reason why a field is not there, with a stable word before it.
 
     An answer that is short near today is short of what is not released yet; of older times the
-    provider has nothing. Files of one's own are as complete as they are.
+    provider has nothing. The user's own files are as complete as they are.
     """
+    if word_of(reason):
+        return reason
     if not any(isinstance(item, (Fetched, Store)) for item in inputs):
-        return INCOMPLETE
-    return NOT_YET if frame.init_time > now - RELEASE else NOT_ARCHIVED
+        return f"{INCOMPLETE}: {reason}"
+    return f"{NOT_YET if frame.init_time > now - RELEASE else NOT_ARCHIVED}: {reason}"
 
 
 def _contradicted(
