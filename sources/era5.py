@@ -19,7 +19,13 @@ from aurora_prep.sources.spec import (
     ZarrStore,
 )
 from aurora_prep.sources.spec.catalogue import AURORA_13
-from aurora_prep.sources.spec.spellings import OPTIONAL_AURORA_1_5, STATIC, SURFACE, UPPER_AIR
+from aurora_prep.sources.spec.spellings import (
+    OPTIONAL_AURORA_1_5,
+    OPTIONAL_AURORA_1_5_STATIC,
+    STATIC,
+    SURFACE,
+    UPPER_AIR,
+)
 
 REANALYSIS = (("product_type", ("reanalysis",)),)
 # Of Aurora 1.5: not in WeatherBench2's store, or without a value in it (2d).
@@ -29,13 +35,14 @@ NOT_IN_WEATHERBENCH = tuple(
         "2d", "100u", "100v", "lcc", "mcc", "hcc", "skt", "stl1", "i10fg", "uvb", "ssrd", "ttr",
         "tp", "sf",
     )
-)  # fmt: skip
+) + tuple(native.variable.path for native in OPTIONAL_AURORA_1_5_STATIC)  # fmt: skip
 # Of Aurora's variables: not in ECMWF's own stores, as of 2026-04.
 NOT_IN_ECMWF = (
     *(f"surface/{name}" for name in (
         "tcwv", "lcc", "mcc", "hcc", "stl1", "swvl1", "ci", "sd", "i10fg", "uvb", "ttr", "sf",
     )),
     "static/z", "static/lsm", "static/slt",
+    *(native.variable.path for native in OPTIONAL_AURORA_1_5_STATIC),
 )  # fmt: skip
 ECMWF = "https://arco.datastores.ecmwf.int"
 ECMWF_SURFACE = (
@@ -54,7 +61,7 @@ SOURCE = Source(
     levels=AURORA_13,
     first=datetime(1940, 1, 1),
     cadence=timedelta(hours=1),
-    natives=SURFACE + UPPER_AIR + STATIC + OPTIONAL_AURORA_1_5,
+    natives=SURFACE + UPPER_AIR + STATIC + OPTIONAL_AURORA_1_5 + OPTIONAL_AURORA_1_5_STATIC,
     accesses=(
         Cds(
             (

@@ -22,7 +22,12 @@ from aurora_prep.sources.spec import (
 )
 from aurora_prep.sources.spec.catalogue import AURORA_13
 from aurora_prep.sources.spec.cycles import IFS_CYCLES
-from aurora_prep.sources.spec.spellings import STATIC, SURFACE, UPPER_AIR
+from aurora_prep.sources.spec.spellings import (
+    OPTIONAL_AURORA_1_5_INPUTS,
+    STATIC,
+    SURFACE,
+    UPPER_AIR,
+)
 
 # A month of surface fields, and a day of those on levels, are files of like size.
 SURFACE_BRANCH = Branch(
@@ -47,7 +52,7 @@ SOURCE = Source(
     levels=AURORA_13,
     first=datetime(2016, 1, 1),
     cadence=timedelta(hours=6),
-    natives=SURFACE + UPPER_AIR + STATIC,
+    natives=SURFACE + UPPER_AIR + STATIC + OPTIONAL_AURORA_1_5_INPUTS,
     accesses=(
         Http(
             dataset="d113001",

@@ -24,7 +24,12 @@ from aurora_prep.sources.spec import (
 )
 from aurora_prep.sources.spec.catalogue import AURORA_13
 from aurora_prep.sources.spec.cycles import IFS_CYCLES
-from aurora_prep.sources.spec.spellings import OWN_STATIC, SURFACE, UPPER_AIR
+from aurora_prep.sources.spec.spellings import (
+    OPTIONAL_AURORA_1_5_INPUTS,
+    OWN_STATIC,
+    SURFACE,
+    UPPER_AIR,
+)
 
 # The day of IFS cycle 50r1, from whose 06 UTC on the stream scda has nothing.
 CYCLE_50R1 = datetime(2026, 5, 12)
@@ -61,7 +66,7 @@ SOURCE = Source(
     levels=AURORA_13,
     first=datetime(2016, 1, 1),
     cadence=timedelta(hours=6),
-    natives=SURFACE + UPPER_AIR + OWN_STATIC,
+    natives=SURFACE + UPPER_AIR + OWN_STATIC + OPTIONAL_AURORA_1_5_INPUTS,
     accesses=(
         Zarr(
             (
@@ -71,6 +76,7 @@ SOURCE = Source(
                     last=datetime(2023, 1, 10, 18),
                     step=timedelta(hours=6),
                     is_south_first=True,
+                    lacks=tuple(n.variable.path for n in OPTIONAL_AURORA_1_5_INPUTS),
                 ),
             )
         ),

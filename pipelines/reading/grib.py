@@ -34,7 +34,14 @@ from aurora_prep.sources.spec import HOUR, DecodeError
 from aurora_prep.sources.spec.wmo import WIND_COMPONENTS, wind_at
 
 SURFACES = frozenset(
-    {"surface", "heightAboveGround", "meanSea", "entireAtmosphere", "depthBelowLandLayer"}
+    {
+        "surface",
+        "heightAboveGround",
+        "meanSea",
+        "entireAtmosphere",
+        "depthBelowLandLayer",
+        "entireLake",
+    }
     | {"depthBelowLand", "nominalTop", "soilLayer", "heightAboveSea"}
 )
 GRID_KEYS: tuple[tuple[str, type], ...] = (

@@ -23,10 +23,15 @@ from aurora_prep.sources.spec.wmo import CONVERSIONS
 # Each spelling of a dimensionless unit seen in a provider's file.
 DIMENSIONLESS = frozenset(
     {"", "1", "~", "(0 - 1)", "0 - 1", "numeric", "dimensionless", "fraction"}
-    | {"(code table 4.213)"}
+    | {"(code table 4.213)", "(code table 4.234)"}
 )
 # Words for units that mean the same, in lower case.
-SYNONYMS = {"degrees": "degree", "degree true": "degree", "m of water equivalent": "m"}
+SYNONYMS = {
+    "degrees": "degree",
+    "radians": "radian",
+    "degree true": "degree",
+    "m of water equivalent": "m",
+}
 # Factor from a file's units to ours. A table on purpose: units nobody has
 # looked at must stop the run.
 FACTOR = {("hPa", "Pa"): 100.0, ("gpm", "m2 s-2"): 9.80665}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from aurora_prep.sources.spec import composition, surface, waves
+from aurora_prep.sources.spec import composition, land, surface, waves
 from aurora_prep.sources.spec.catalogue import (
     LSM,
     MSL,
@@ -140,4 +140,21 @@ AURORA_1_5 = (
     _spelt(surface.TP, "total_precipitation"),
     _spelt(surface.SF, "snowfall", units="m of water equivalent"),
 )
+# What Aurora 1.5 takes in; the others it only gives.
+AURORA_1_5_INPUTS = AURORA_1_5[:14]
+AURORA_1_5_STATIC = (
+    _spelt(land.ANOR, "angle_of_sub_gridscale_orography", units="radians"),
+    _spelt(land.ISOR, "anisotropy_of_sub_gridscale_orography", units="~"),
+    _spelt(land.CVH, "high_vegetation_cover"),
+    _spelt(land.CVL, "low_vegetation_cover"),
+    _spelt(land.CL, "lake_cover"),
+    _spelt(land.DL, "lake_depth"),
+    _spelt(land.SLOR, "slope_of_sub_gridscale_orography", units="~"),
+    _spelt(land.SDFOR, "standard_deviation_of_filtered_subgrid_orography"),
+    _spelt(land.SDOR, "standard_deviation_of_orography"),
+    _spelt(land.TVH, "type_of_high_vegetation", units="(Code table 4.234)"),
+    _spelt(land.TVL, "type_of_low_vegetation", units="(Code table 4.234)"),
+)
+OPTIONAL_AURORA_1_5_STATIC = tuple(replace(n, optional=True) for n in AURORA_1_5_STATIC)
+OPTIONAL_AURORA_1_5_INPUTS = tuple(replace(n, optional=True) for n in AURORA_1_5_INPUTS)
 OPTIONAL_AURORA_1_5 = tuple(replace(native, optional=True) for native in AURORA_1_5)

@@ -34,6 +34,7 @@ AURORA_NAMES = {
     "swh1", "mwd1", "mwp1", "swh2", "mwd2", "mwp2", "wind", "dwi", "wmb", "lat_mask",
     "static_ammonia", "static_ammonia_log", "static_co", "static_co_log",
     "static_nox", "static_nox_log", "static_so2", "static_so2_log",
+    "anor", "isor", "cvh", "cvl", "cl", "dl", "slor", "sdfor", "sdor", "tvh", "tvl",
     "2d", "tcwv", "tcc", "100u", "100v", "sp", "lcc", "mcc", "hcc", "skt", "stl1", "swvl1",
     "ci", "sd", "i10fg", "blh", "uvb", "ssrd", "ttr", "tp", "sf",
 }  # fmt: skip
