@@ -13,7 +13,6 @@ from aurora_prep.pipelines.estimates.load import Load
 from aurora_prep.pipelines.estimates.prices import Setting
 from aurora_prep.pipelines.estimates.times import in_flight, workers_of
 from aurora_prep.pipelines.plan.provider_limits import limit_of
-from aurora_prep.providers.cds import FIRST_POLL_SECONDS
 from aurora_prep.providers.retry import Policy
 
 MOST_BUNDLES = 12_000
@@ -224,7 +223,7 @@ class Simulation:
         """When a client that looks now and then sees that a job is done."""
         if not self.model.poll:
             return seconds
-        seen, pause = 0.0, FIRST_POLL_SECONDS
+        seen, pause = 0.0, Policy().first_poll_seconds
         while seen < seconds:
             seen, pause = seen + pause, min(pause * 1.5, Policy().longest_wait_seconds)
         return seen

@@ -7,6 +7,8 @@ import pytest
 
 # A library of the browser's driver brings a plugin that warns, and warnings are errors here.
 os.environ.setdefault("HYPOTHESIS_NO_PLUGINS", "1")
+# A service that is away is waited for, for a week by default: no test waits for so long.
+os.environ.setdefault("AURORA_PREP_DEADLINE", "120s")
 
 
 @pytest.fixture(scope="session")

@@ -33,15 +33,12 @@ def least_budgets(units: Iterable[Unit], size_of: Callable[[int, int], int]) -> 
 def least_cache(plan: SourcePlan) -> dict[str, int]:
     """The least bytes of the cache with which each lane of a source can go on.
 
-    Worked out for one calendar month of each sort, since no request reaches beyond a month.
+    Worked out for the longest calendar month, since no request reaches beyond a month.
     """
     times = plan.init_times
-    months = [m for m, _ in sorts_of_months(times)] if isinstance(times, Timeline) else [times]
-    found: dict[str, int] = {}
-    for month in months:
-        for lane, size in _least_of(replace(plan, init_times=month)).items():
-            found[lane] = max(size, found.get(lane, 0))
-    return found
+    if isinstance(times, Timeline):
+        times = max((month for month, _ in sorts_of_months(times)), key=len)
+    return _least_of(replace(plan, init_times=times))
 
 
 def together(found: Sequence[Mapping[str, int]]) -> int:

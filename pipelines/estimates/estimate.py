@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import Any
@@ -57,6 +57,7 @@ class Estimate:
         dollars: Price of the core-hours on rented workers that never wait.
         storage_dollars_month: Price of keeping the output for a month.
         left: What is left to do.
+        lanes: The least room of the cache of each lane, in bytes.
     """
 
     source: str
@@ -77,11 +78,14 @@ class Estimate:
     dollars: float
     storage_dollars_month: float
     left: Load
+    lanes: Mapping[str, int]
 
     @property
     def counted(self) -> dict[str, Any]:
-        """All but the load, by name."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "left"}
+        """All but the load and the lanes, by name."""
+        return {
+            f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("left", "lanes")
+        }
 
 
 def estimate(
@@ -105,7 +109,9 @@ def estimate(
     whole = load_of(plan, costs or measured_costs(), differences=differences)
     hours = whole.core_seconds / HOUR_SECONDS
     asked = 1 - present.requests / whole.requests if whole.requests else 1.0
+    lanes = least_cache(plan)
     return Estimate(
+        lanes=lanes,
         source=plan.source.name,
         grid=plan.grid.name,
         access=plan.recipe.access,
@@ -118,7 +124,7 @@ def estimate(
         cached_requests=present.requests,
         cached_bytes=present.request_bytes,
         download_bytes=int(whole.download_bytes),
-        cache_least_bytes=together([least_cache(plan)]),
+        cache_least_bytes=together([lanes]),
         output_bytes=int(whole.output_bytes),
         core_hours=round(hours, 3),
         dollars=round(hours * setting.worker_hour / setting.worker.cores, 2),
@@ -145,7 +151,7 @@ def rows(
     totals: dict[str, Any] = {name: sum(row[name] for row in plain) for name in counted}
     for name, digits in (("core_hours", 3), ("dollars", 2), ("storage_dollars_month", 2)):
         totals[name] = round(totals[name], digits)
-    totals["cache_least_bytes"] = together([least_cache(entry) for entry in plan.sources])
+    totals["cache_least_bytes"] = together([e.lanes for e in estimates])
     totals["times"] = _times([e.left for e in estimates], setting, workers)
     for row, entry, found in zip(plain, plan.sources, estimates, strict=True):
         row["first"] = entry.init_times[0].isoformat()

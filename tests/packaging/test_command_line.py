@@ -57,7 +57,7 @@ def test_sources_as_a_table_and_as_json():
     listed = json.loads(answer("sources", "--json").stdout)["sources"]
     era5 = next(source for source in listed if source["source"] == "era5")
     assert era5["shape"] == [721, 1440]
-    assert era5["accesses"] == ["cds", "zarr", "files"]
+    assert era5["accesses"] == ["cds", "zarr", "ecmwf_zarr", "files"]
     one = json.loads(answer("sources", "era5", "--json").stdout)
     assert one == era5
 

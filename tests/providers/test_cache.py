@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from platformdirs import user_cache_path
 
+from aurora_prep.providers import places
 from aurora_prep.providers.cache import Cache
 from aurora_prep.providers.formats import Format
 from aurora_prep.providers.locks import locked
@@ -25,7 +26,7 @@ STORER = """
 import sys, time
 from datetime import datetime
 from pathlib import Path
-from aurora_prep.providers import cache as module
+from aurora_prep.providers import cache as module, places
 from aurora_prep.sources.spec import Request
 
 request = Request(source="era5", access="cds", dataset="some-dataset", body={"day": ["01"]},
@@ -323,7 +324,9 @@ def test_a_lock_lets_one_thread_in_at_a_time(tmp_path) -> None:
 
 
 def test_the_place_is_argument_then_environment_then_the_users(tmp_path, monkeypatch) -> None:
+    places.user_cache.cache_clear()
     assert Cache.open().root == user_cache_path("aurora-prep")
+    places.user_cache.cache_clear()
     monkeypatch.setenv("AURORA_PREP_CACHE", str(tmp_path / "by-variable"))
     assert Cache.open().root == tmp_path / "by-variable"
     assert Cache.open(tmp_path / "by-argument").root == tmp_path / "by-argument"

@@ -40,7 +40,13 @@ from aurora_prep.sources.spec import (
 )
 
 COARSE = Grid.regular("5")
-QUICK = Policy(attempts=3, first_wait_seconds=0.01, longest_wait_seconds=0.02, read_seconds=5.0)
+QUICK = Policy(
+    deadline_seconds=4.0,
+    attempts=3,
+    first_wait_seconds=0.01,
+    longest_wait_seconds=0.02,
+    read_seconds=5.0,
+)
 PATHS = [
     "surface/2t", "surface/10u", "surface/10v", "surface/msl",
     "atmospheric/z", "atmospheric/u", "atmospheric/v", "atmospheric/t", "atmospheric/q",

@@ -19,7 +19,7 @@ from aurora_prep.sources.spec import Cds, FetchError, Request, Zarr
 
 PERIOD = {"start": "2020-01-01T00", "end": "2020-01-01T06", "step": "6h"}
 ENTRY = {"source": "era5", "grid": "10", "period": PERIOD, "variables": ["2t"]}
-PATIENCE = Policy(attempts=1, first_wait_seconds=0.01)
+PATIENCE = Policy(attempts=1, first_wait_seconds=0.01, deadline_seconds=2.0)
 
 
 def recipe(**entry) -> dict:

@@ -80,8 +80,8 @@ def test_more_workers_do_not_shorten_a_queue(scale):
 
 def test_a_client_that_looks_now_and_then_notices_late(scale):
     simulation = scale.Simulation(LOAD, SETTING, 1, scale.Model(poll=True))
-    assert simulation._noticed(0.05) == pytest.approx(0.1)
-    assert simulation._noticed(0.11) == pytest.approx(0.25)
+    assert simulation._noticed(0.5) == pytest.approx(1)
+    assert simulation._noticed(1.1) == pytest.approx(2.5)
     assert 300 <= simulation._noticed(300) <= 360
     assert scale.Simulation(LOAD, SETTING, 1, scale.Model())._noticed(300) == 300
 

@@ -221,7 +221,8 @@ def test_missing_values_are_refused_where_none_may_be():
     assert raised.value.args[2] == "7 missing values"
     check_values(replace(T2M, may_be_missing=True), 200.0, 300.0, 7, "a file")
     nothing = float("nan")
-    check_values(replace(T2M, may_be_missing=True), nothing, nothing, 12, "a file")
+    with pytest.raises(HarmoniseError):
+        check_values(replace(T2M, may_be_missing=True), nothing, nothing, 12, "a file")
 
 
 def test_infinite_values_are_refused():

@@ -125,7 +125,7 @@ def test_accesses_are_taken_by_name_and_the_first_by_default():
     assert era5.access("files") == Files()
     with pytest.raises(SpecError) as raised:
         era5.access("ads")
-    assert "['cds', 'zarr', 'files']" in raised.value.args[2]
+    assert "['cds', 'zarr', 'ecmwf_zarr', 'files']" in raised.value.args[2]
 
 
 def test_natives_are_found_by_path():
