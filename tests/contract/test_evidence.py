@@ -117,7 +117,10 @@ def ask_archive(provider, body):
     service = requests.get(f"{base}/services/mars/info", headers=headers, timeout=20)
     if "error" in service.json():
         return service
-    answer = requests.post(f"{base}/services/mars/requests", json=body, headers=headers, timeout=20)
+    answer = requests.post(
+        f"{base}/services/mars/requests", json=body, headers=headers, timeout=20,
+        allow_redirects=False,
+    )  # fmt: skip
     while answer.status_code == 202:
         answer = requests.get(
             answer.headers["Location"], headers=headers, timeout=20, allow_redirects=False

@@ -48,6 +48,10 @@ OF_VALUES = {
     "unpackedError",
 }
 
+# By its sub-centre the embedded provider says that a message is synthetic, and what is
+# summed over the headers tells it too.
+OF_THE_MARK = {"subCentre", "md5Section1", "md5Product", "md5Headers"}
+
 
 def headers(path: Path) -> list[dict[str, str]]:
     """All keys of every message that are not arrays or made of values."""
@@ -58,7 +62,8 @@ def headers(path: Path) -> list[dict[str, str]]:
             keys = {}
             while eccodes.codes_keys_iterator_next(iterator):
                 name = eccodes.codes_keys_iterator_get_name(iterator)
-                if name not in OF_VALUES and eccodes.codes_get_size(handle, name) == 1:
+                is_plain = eccodes.codes_get_size(handle, name) == 1
+                if name not in OF_VALUES | OF_THE_MARK and is_plain:
                     keys[name] = eccodes.codes_get_string(handle, name)
             eccodes.codes_keys_iterator_delete(iterator)
             eccodes.codes_release(handle)

@@ -11,7 +11,7 @@ from aurora_prep.sources.spec import HOUR, Levels, SpecError, Timeline
 
 SOURCE = sources.load("hres_analysis")
 RDA = SOURCE.access("http")
-PATHS = [native.variable.path for native in SOURCE.delivered(RDA)]
+PATHS = [native.variable.path for native in SOURCE.delivered(RDA) if not native.optional]
 
 
 def plan(start, end, paths=PATHS, levels=SOURCE.levels, step=SOURCE.cadence, **options):

@@ -23,7 +23,8 @@ T0, ANALYSIS, FORECAST, WAVE = map(
 
 
 def delivered(source):
-    return [native.variable.path for native in source.delivered(source.access("mars"))]
+    natives = source.delivered(source.access("mars"))
+    return [native.variable.path for native in natives if not native.optional]
 
 
 def plan(source, start, end=None, *, levels=None, paths=None, **options):
@@ -177,7 +178,7 @@ def test_products_add_up_to_the_plan(name, start, count, stride, leads):
     fields = [
         (native.variable.path, level)
         for native in source.delivered(source.access("mars"))
-        if native.variable.kind is not Kind.STATIC
+        if native.variable.kind is not Kind.STATIC and not native.optional
         for level in (source.levels if native.variable.has_levels else (None,))
     ]
     assert asked == Counter(product(timeline, wanted_leads, fields))
